@@ -1,0 +1,101 @@
+"""The catalogue all rules live in: what a rule declares, what it concludes. Pure: facts in, findings out.
+
+A rule's texts, severity, source and thresholds are data (``pack/*.toml``); its logic is one small function registered under its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+from cds_service.record.facts import Fact, Order, Record
+
+
+class Severity(StrEnum):
+    """Card indicator (CDS Hooks 2.0.1, Card.indicator)."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 2 for critical."""
+        return ("info", "warning", "critical").index(self.value)
+
+
+class Urgency(IntEnum):
+    """A suggested minimum urgency. The site table maps it to ServiceRequest.priority (R4 request-priority)."""
+
+    ROUTINE = 0
+    URGENT = 1
+    ASAP = 2
+    STAT = 3
+
+
+class Switch(StrEnum):
+    """State of a rule, a service or the AI part: shadow means computed, audited and reported, but not shown."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+class Source(Struct, frozen=True):
+    """Where a rule comes from. ``edition`` is the guideline's date or version, ``reviewed`` when it was last read against it."""
+
+    label: str
+    edition: str
+    url: str = ""
+    reviewed: str = ""
+
+
+class Scope(StrEnum):
+    """What a rule looks at: the record alone, or the record and one draft order."""
+
+    RECORD = "record"
+    ORDER = "order"
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """One rule of the pack. ``topic`` is the stable alphanumeric code of card.source.topic."""
+
+    id: str
+    topic: str
+    title: str
+    version: str
+    scope: Scope
+    severity: Severity
+    sources: tuple[Source, ...]
+    inputs: tuple[str, ...] = ()  # concept keys and resource types it reads
+    must_mention: bool = False  # DESIGN §5.3: rendered by template, always
+    override_reasons: tuple[str, ...] = ()  # keys of overrides.toml
+    limits: str = ""  # what it does not cover, in one sentence
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # thresholds and lists of the pack
+    texts: Mapping[str, str] = field(default_factory=dict)  # str.format templates
+    switch: Switch = Switch.ON
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a rule concludes. ``key`` names the same conclusion across calls (for quietness), ``worse`` orders its value."""
+
+    rule: Rule
+    key: str
+    severity: Severity
+    summary: str  # one sentence; numbers in it stand in ``facts``
+    details: tuple[str, ...] = ()  # lines of plain text
+    facts: tuple[Fact, ...] = ()  # inputs, each printed with its date and resource
+    missing: tuple[str, ...] = ()  # inputs that were not there, in words
+    urgency: Urgency = Urgency.ROUTINE
+    order: Order | None = None
+    worse: float = 0.0
+    since: datetime | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
+
+
+RecordRule = Callable[[Rule, Record], Iterable[Finding]]
+OrderRule = Callable[[Rule, Record, Order], Iterable[Finding]]

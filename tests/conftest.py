@@ -1,0 +1,26 @@
+"""Shared fixtures: a clean environment for every test, and the sample records where they are present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SAMPLE_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in [n for n in os.environ if n.startswith("CDS_") or n.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """The folder of sample FHIR and DICOM files that may lie beside the checkout."""
+    if not SAMPLE_DATA.is_dir():
+        pytest.skip("no sample data beside this checkout (../shared/data)")
+    return SAMPLE_DATA
