@@ -1,4 +1,4 @@
-"""Every setting, with its unit and default. Environment (prefix ``CDS_``) wins over the TOML file, the file over defaults."""
+"""Every setting, with its unit and default. The environment (prefix ``CDS_``) wins over the TOML file."""
 
 from __future__ import annotations
 

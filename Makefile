@@ -1,0 +1,68 @@
+# The verbs of this project. CI calls the same ones.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp per installed set, so that a changed lock or pyproject installs again.
+BASE := $(VENV)/.base
+DEV := $(VENV)/.dev
+PORT ?= 8000
+ONCE ?=
+export OMP_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint format bench docs docs-check lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'MedGemma CDS needs Python 3.11 or newer; set PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo 'Python lacks venv or pip; on Debian and Ubuntu: apt-get install python3-venv python3-pip' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(BASE): $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo 'installing the service into $(VENV) …'
+	@$(BIN)/pip install --quiet --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(DEV): $(BASE) requirements-dev.lock
+	@echo 'installing the development tools into $(VENV) …'
+	@$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	@touch $@
+
+demo: $(BASE) ## start the service with the simulator, fire two hooks at it, stay up (ONCE=1: stop after printing, PORT=…)
+	@$(BIN)/medgemma-cds demo $(if $(ONCE),--once,--port $(PORT))
+
+test: $(DEV) ## all tests, reduced counts
+	@$(BIN)/python -m pytest -m 'not long'
+
+test-long: $(DEV) ## all tests, full counts
+	@$(BIN)/python -m pytest
+
+lint: $(DEV) ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(DEV) ## ruff, mending
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: $(DEV) ## speed and memory, ratios printed
+	@$(BIN)/python -m tests.benchmarks
+
+docs: $(DEV) ## write the generated pages of docs/
+	@$(BIN)/python -m cds_service.rules.documentation
+
+docs-check: $(DEV) ## generated pages are current, links and commands of the docs exist
+	@$(BIN)/python -m pytest tests/docs
+
+lock: $(VENV)/bin/python ## pin what pyproject.toml asks for
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what was installed and made
+	@rm -rf $(VENV) .cds-state build dist *.egg-info
