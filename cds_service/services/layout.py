@@ -1,0 +1,220 @@
+"""Findings and statements → cards. The cap of DESIGN §5.3 is kept here: at most N cards, never a critical finding dropped.
+
+Each finding prints its inputs with dates and resources, what was missing, and its source. A card that merges several findings
+lists every one of them; when the client's length limit cuts the list, a line says how many were left out and where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from cds_service.hooks.markdown import escape
+from cds_service.hooks.profiles import Profile
+from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
+from cds_service.record import wording
+from cds_service.rules.catalogue import Finding, Rule, Severity
+from cds_service.services.service import IssuedCard
+
+RULE_SYSTEM = "urn:medgemma-cds:rule"
+OVERRIDE_SYSTEM = "urn:medgemma-cds:override-reason"
+LABEL = "MedGemma CDS rules"
+MERGED_TOPIC = {"critical": "criticalfindings", "warning": "warnings", "info": "remarks"}
+ROOM_FOR_NOTE = 160  # characters kept free for the line that says what was left out
+
+
+class Sheet(Struct, frozen=True, kw_only=True):
+    """What the layout of one call needs to know."""
+
+    service: str
+    profile: Profile
+    zone: ZoneInfo
+    override_displays: dict[str, str]
+
+
+class Laid(Struct, frozen=True):
+    """A card beside what is remembered of it."""
+
+    card: Card
+    issued: IssuedCard
+
+
+def block(finding: Finding, zone: ZoneInfo) -> str:
+    """One finding in full: what was concluded, from what, what was missing, by whose rule."""
+    lines = [escape(line) for line in finding.details]
+    if finding.facts:
+        if lines:
+            lines.append("")
+        lines += [f"- {escape(wording.line(fact, zone))}" for fact in finding.facts]
+    if finding.missing:
+        lines += ["", f"Not recorded or not seen: {escape(', '.join(finding.missing))}."]
+    lines += ["", citation(finding.rule)]
+    return "\n".join(lines).strip()
+
+
+def citation(rule: Rule) -> str:
+    """Rule, version and every source with its edition; the limits of the rule in the same breath."""
+    sources = "; ".join(
+        f"{escape(s.label)}, {escape(s.edition)}" + (f" ({s.url})" if s.url else "") for s in rule.sources
+    )
+    limits = f" {escape(rule.limits)}" if rule.limits else ""
+    return f"*Rule {escape(rule.id)} {escape(rule.version)}: {sources}.{limits}*"
+
+
+def fit(text: str, limit: int) -> str:
+    """Cut at a word, with an ellipsis, so that the text is at most ``limit`` characters."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    space = cut.rfind(" ")
+    return (cut[:space] if space > limit // 2 else cut).rstrip(" ,;:·") + "…"
+
+
+def source(rule: Rule) -> Source:
+    """Card source of a single rule: its first source's address, its static topic."""
+    url = rule.sources[0].url if rule.sources else ""
+    return Source(label=LABEL, url=url or None, topic=Coding(code=rule.topic, system=RULE_SYSTEM, display=rule.title))
+
+
+def overrides(keys: Iterable[str], sheet: Sheet) -> list[Coding]:
+    """Coded override reasons with their displays, where the client shows them."""
+    if not sheet.profile.override_reasons:
+        return []
+    return [
+        Coding(code=key, system=OVERRIDE_SYSTEM, display=sheet.override_displays[key]) for key in dict.fromkeys(keys)
+    ]
+
+
+def single(finding: Finding, sheet: Sheet) -> Laid:
+    """A card of one finding."""
+    return _lay(
+        sheet,
+        [finding],
+        summary=finding.summary,
+        indicator=finding.severity.value,
+        origin=source(finding.rule),
+        detail=block(finding, sheet.zone),
+    )
+
+
+def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
+    """One listing card of several findings, worst first; every summary stands before any explanation."""
+    worst = findings[0].severity
+    title = f"{len(findings)} {'critical findings' if worst is Severity.CRITICAL else 'findings'}: "
+    head = [f"{n}. **{escape(f.summary)}**" for n, f in enumerate(findings, 1)]
+    parts, left_out = ["\n".join(head)], 0
+    room = sheet.profile.detail_length - len(parts[0]) - ROOM_FOR_NOTE
+    for number, finding in enumerate(findings, 1):
+        text = f"\n\n**{number}. {escape(finding.rule.title)}**\n\n{block(finding, sheet.zone)}"
+        if len(text) > room:
+            left_out += 1
+            continue
+        room -= len(text)
+        parts.append(text)
+    if left_out:
+        parts.append(
+            f"\n\nThe explanations of {left_out} of these findings did not fit into this view; "
+            "they stand in the patient-view card of the same patient."
+        )
+    return _lay(
+        sheet,
+        findings,
+        summary=title + "; ".join(f.summary.rstrip(".") for f in findings),
+        indicator=worst.value,
+        origin=Source(
+            label=LABEL,
+            topic=Coding(code=MERGED_TOPIC[worst.value], system=RULE_SYSTEM, display=f"Several {worst.value} findings"),
+        ),
+        detail="".join(parts),
+    )
+
+
+def _lay(
+    sheet: Sheet, findings: Sequence[Finding], *, summary: str, indicator: Indicator, origin: Source, detail: str
+) -> Laid:
+    uuid = str(uuid4())
+    card = Card(
+        summary=fit(summary, sheet.profile.summary_length),
+        indicator=indicator,
+        source=origin,
+        uuid=uuid,
+        detail=detail,
+        overrideReasons=overrides((k for f in findings for k in f.rule.override_reasons), sheet),
+    )
+    return Laid(card, issued(sheet, uuid, findings, indicator))
+
+
+def issued(sheet: Sheet, uuid: str, findings: Sequence[Finding], indicator: str) -> IssuedCard:
+    """What the ledger keeps: rules and versions, and for quietness which finding stood at which value."""
+    return IssuedCard(
+        uuid=uuid,
+        service=sheet.service,
+        rules=tuple(dict.fromkeys(f"{f.rule.id}@{f.rule.version}" for f in findings)),
+        indicator=indicator,
+    )
+
+
+def arrange(findings: Sequence[Finding], fixed: Sequence[Laid], sheet: Sheet) -> list[Laid]:
+    """Findings as cards beside ``fixed`` ones, worst first, at most ``profile.max_cards`` in all.
+
+    One card each while they fit; else all criticals share one card and, if still needed, all others share one.
+    """
+    room = max(1, sheet.profile.max_cards - len(fixed))
+    ranked = sorted(findings, key=lambda f: -f.severity.rank)
+    if len(ranked) <= room:
+        cards = [single(f, sheet) for f in ranked]
+    else:
+        critical = [f for f in ranked if f.severity is Severity.CRITICAL]
+        lesser = ranked[len(critical) :]
+        if room == 1:
+            cards = [merged(ranked, sheet)]
+        else:
+            cards = [_one_or_merged(critical, sheet)] if critical else []
+            open_slots = room - len(cards)
+            alone = lesser if len(lesser) <= open_slots else lesser[: open_slots - 1]
+            cards += [single(f, sheet) for f in alone]
+            if rest := lesser[len(alone) :]:
+                cards.append(_one_or_merged(rest, sheet))
+    return cards + list(fixed)
+
+
+def _one_or_merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
+    return single(findings[0], sheet) if len(findings) == 1 else merged(findings, sheet)
+
+
+def suggest(laid: Laid, suggestions: list[Suggestion], sheet: Sheet) -> Laid:
+    """The same card with suggestions, which need a selection behaviour (checklist row C7)."""
+    allowed = sheet.profile.selection_behaviors
+    wanted = "any" if len(suggestions) > 1 else "at-most-one"
+    behavior = wanted if wanted in allowed else allowed[0]
+    card = laid.card
+    return Laid(
+        Card(
+            summary=card.summary,
+            indicator=card.indicator,
+            source=card.source,
+            uuid=card.uuid,
+            detail=card.detail,
+            suggestions=suggestions,
+            selectionBehavior="any" if behavior == "any" else "at-most-one",
+            overrideReasons=card.overrideReasons,
+            links=card.links,
+        ),
+        IssuedCard(
+            uuid=laid.issued.uuid,
+            service=laid.issued.service,
+            rules=laid.issued.rules,
+            prompt=laid.issued.prompt,
+            engine=laid.issued.engine,
+            indicator=laid.issued.indicator,
+            suggestions=tuple(s.uuid for s in suggestions if s.uuid),
+        ),
+    )
+
+
+def suggestion(label: str, action: Action) -> Suggestion:
+    """One suggestion of one action, with the uuid feedback needs."""
+    return Suggestion(label=label, uuid=str(uuid4()), actions=[action])

@@ -1,0 +1,54 @@
+"""Cards and faults as a person at a terminal sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.text import Text
+
+STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+def print_cards(body: dict[str, Any], console: Console, *, title: str) -> None:
+    """Every card of a CDS Hooks response, in the order the client would get it."""
+    cards = body.get("cards", [])
+    console.print()
+    console.rule(f"[bold]{title}[/bold]", align="left")
+    if not cards:
+        console.print("No cards: the service looked and has nothing to say.", style="green")
+    for card in cards:
+        console.print(_panel(card))
+
+
+def _panel(card: dict[str, Any]) -> Panel:
+    style = STYLE.get(card["indicator"], "white")
+    parts: list[RenderableType] = [Text(card["summary"], style="bold")]
+    if detail := card.get("detail"):
+        parts += [Text(), Markdown(detail)]
+    for suggestion in card.get("suggestions", []):
+        actions = "; ".join(a["description"] for a in suggestion.get("actions", []))
+        parts += [Text(), Text(f"▸ Suggestion: {suggestion['label']}", style="bold"), Padding(Text(actions), (0, 0, 0, 2))]
+    for link in card.get("links", []):
+        parts += [Text(), Text(f"▸ Link: {link['label']} {link['url']}", style="blue")]
+    source = card.get("source", {})
+    return Panel(
+        Group(*parts),
+        title=Text(f" {card['indicator'].upper()} ", style=style),
+        title_align="left",
+        subtitle=Text(source.get("label", ""), style="dim"),
+        subtitle_align="right",
+        border_style=style.removeprefix("bold "),
+        padding=(1, 2),
+    )
+
+
+def print_outcome(status: int, body: dict[str, Any], console: Console) -> None:
+    """An OperationOutcome of an error status, one line an issue."""
+    issues = body.get("issue") or [{"code": "unknown", "diagnostics": "no OperationOutcome in the body"}]
+    for issue in issues:
+        text = issue.get("diagnostics") or issue.get("details", {}).get("text", "")
+        console.print(f"HTTP {status} {issue.get('code', '')}: {text}", style="red", markup=False)
