@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from datetime import datetime
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from cds_service.errors import BadRequest, MissingData
 from cds_service.record.build import build
@@ -53,7 +52,7 @@ class Charts:
             client = FhirClient(self._outbound, call.fhir_base, bearer)
         retrieved = await gather(request.prefetch, queries, client, call.deadline - RESERVE_S)
         require_patient(retrieved)
-        size = sum(len(bytes(raw)) for raw in request.prefetch.values()) if request.prefetch else 0
+        size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")
         if size > LARGE_BYTES or fetched > len(queries):
             return await asyncio.to_thread(self._judge, call, retrieved, expected)
@@ -107,5 +106,3 @@ def require_patient(retrieved: Mapping[str, Retrieved]) -> None:
         why = patient.state.value if patient is not None else State.NOT_ASKED.value
         raise MissingData(f"required prefetch key 'patient' is not available: {why}")
 
-
-__all__ = ["Chart", "Charts", "Raw", "datetime"]

@@ -11,6 +11,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.profiles import Profile
@@ -172,46 +173,29 @@ def arrange(findings: Sequence[Finding], fixed: Sequence[Laid], sheet: Sheet) ->
         if room == 1:
             cards = [merged(ranked, sheet)]
         else:
-            cards = [_one_or_merged(critical, sheet)] if critical else []
+            cards = [one_or_merged(critical, sheet)] if critical else []
             open_slots = room - len(cards)
             alone = lesser if len(lesser) <= open_slots else lesser[: open_slots - 1]
             cards += [single(f, sheet) for f in alone]
             if rest := lesser[len(alone) :]:
-                cards.append(_one_or_merged(rest, sheet))
+                cards.append(one_or_merged(rest, sheet))
     return cards + list(fixed)
 
 
-def _one_or_merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
-    return single(findings[0], sheet) if len(findings) == 1 else merged(findings, sheet)
+def one_or_merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
+    """A single card for one finding, a listing card for several; worst first."""
+    ranked = sorted(findings, key=lambda f: -f.severity.rank)
+    return single(ranked[0], sheet) if len(ranked) == 1 else merged(ranked, sheet)
 
 
-def suggest(laid: Laid, suggestions: list[Suggestion], sheet: Sheet) -> Laid:
+def with_suggestions(laid: Laid, suggestions: list[Suggestion], sheet: Sheet) -> Laid:
     """The same card with suggestions, which need a selection behaviour (checklist row C7)."""
     allowed = sheet.profile.selection_behaviors
     wanted = "any" if len(suggestions) > 1 else "at-most-one"
     behavior = wanted if wanted in allowed else allowed[0]
-    card = laid.card
     return Laid(
-        Card(
-            summary=card.summary,
-            indicator=card.indicator,
-            source=card.source,
-            uuid=card.uuid,
-            detail=card.detail,
-            suggestions=suggestions,
-            selectionBehavior="any" if behavior == "any" else "at-most-one",
-            overrideReasons=card.overrideReasons,
-            links=card.links,
-        ),
-        IssuedCard(
-            uuid=laid.issued.uuid,
-            service=laid.issued.service,
-            rules=laid.issued.rules,
-            prompt=laid.issued.prompt,
-            engine=laid.issued.engine,
-            indicator=laid.issued.indicator,
-            suggestions=tuple(s.uuid for s in suggestions if s.uuid),
-        ),
+        replace(laid.card, suggestions=suggestions, selectionBehavior=behavior),
+        replace(laid.issued, suggestions=tuple(s.uuid for s in suggestions if s.uuid)),
     )
 
 

@@ -1,0 +1,259 @@
+"""What a calculator declares, and the one mechanism by which every calculator answers.
+
+Order of precedence of the answers, the same for all:
+
+1. ``invalid-input``: a declared key holds something impossible (negative, NaN, a word where a number belongs, a boolean as a
+   number, a value outside the physical range). Nothing else is concluded from such a request.
+2. ``not-applicable``: the patient is outside the validated population. This needs no complete input: a child's NEWS2 is not
+   applicable, whether or not the temperature was taken.
+3. ``incomplete``: a required input is absent or null; sex other than male or female counts as absent. Where inputs come in
+   alternative groups (units, or independent criteria) the group the caller began is the one whose rest is reported missing.
+4. ``ok``.
+
+Undeclared keys are ignored. Numbers are parsed as decimals exactly as written, so that thresholds are compared exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Context, Decimal
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, structs
+
+from cds_service.rules.catalogue import Source
+
+Value = Decimal | bool | str
+Values = Mapping[str, Value]
+
+# Logarithms, roots and powers are taken in 28 significant decimal digits: the same digits on every machine.
+DIGITS = Context(prec=28)
+
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,30})?([eE][+-]?\d{1,2})?\Z")
+
+
+class Status(StrEnum):
+    """The four answers of DESIGN §7."""
+
+    OK = "ok"
+    INCOMPLETE = "incomplete"
+    NOT_APPLICABLE = "not-applicable"
+    INVALID = "invalid-input"
+
+
+class Kind(StrEnum):
+    """What a JSON value of an input must be. ``EVENT`` speaks only when true: that it did not happen completes no group."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    EVENT = "event"
+    CHOICE = "choice"
+    SEX = "sex"
+
+
+class Impossible(ValueError):
+    """Inputs that are possible one by one but not together."""
+
+
+class Input(Struct, frozen=True, kw_only=True):
+    """One input: its key, what it means, its UCUM unit, LOINC codes, and what is physically possible.
+
+    ``minimum`` and ``maximum`` are inclusive; ``positive`` excludes zero. ``concept`` is the key of record/units.toml that feeds it.
+    ``formula`` is false for inputs that only decide whether the calculator applies.
+    """
+
+    key: str
+    meaning: str
+    kind: Kind = Kind.NUMBER
+    unit: str = ""
+    loinc: tuple[str, ...] = ()
+    concept: str = ""
+    minimum: Decimal = Decimal(0)
+    maximum: Decimal = Decimal(10000)
+    positive: bool = False
+    choices: tuple[str, ...] = ()
+    required: bool = True
+    formula: bool = True
+
+    def parse(self, given: Any) -> Value | None:
+        """The value as decimal, boolean or word; None where sex is neither male nor female. Raises ``Impossible``."""
+        match self.kind:
+            case Kind.SEX:
+                return given if given in ("male", "female") else None
+            case Kind.BOOLEAN | Kind.EVENT:
+                if isinstance(given, bool):
+                    return given
+            case Kind.CHOICE:
+                if isinstance(given, str) and given in self.choices:
+                    return given
+                number = decimal(given)
+                word = None if number is None else f"{number.normalize():f}"
+                if word in self.choices:
+                    return word
+            case Kind.NUMBER | Kind.INTEGER:
+                return self._in_range(decimal(given))
+        raise Impossible(self.key)
+
+    def _in_range(self, number: Decimal | None) -> Decimal:
+        if (
+            number is None
+            or not self.minimum <= number <= self.maximum
+            or (self.positive and number == 0)
+            or (self.kind is Kind.INTEGER and number != number.to_integral_value())
+        ):
+            raise Impossible(self.key)
+        return number
+
+
+class Output(Struct, frozen=True):
+    """One key of the result."""
+
+    key: str
+    meaning: str
+    unit: str = ""
+
+
+class Guard(Struct, frozen=True):
+    """Outside the validated population: ``reason`` is printed as it stands."""
+
+    reason: str
+    applies: Callable[[Values], bool]
+
+
+class Outcome(Struct, frozen=True):
+    """A typed answer: ``result`` is the calculator's own result type where the status is ok."""
+
+    status: Status
+    result: Struct | None = None
+    missing: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Calculator(Struct, frozen=True, kw_only=True):
+    """One calculator. ``alternatives``: for each tuple of groups at least one group must be complete."""
+
+    name: str
+    title: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    function: Callable[..., Struct]
+    formula: str
+    sources: tuple[Source, ...]
+    version: str
+    limits: str
+    guards: tuple[Guard, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
+
+    def calculate(self, given: Mapping[str, Any]) -> Outcome:
+        """The typed answer to JSON inputs; never raises for what ``given`` holds."""
+        values: dict[str, Value] = {}
+        try:
+            for item in self.inputs:
+                raw = given.get(item.key)
+                parsed = None if raw is None else item.parse(raw)
+                if parsed is not None:
+                    values[item.key] = parsed
+            for item in GUARD_INPUTS:
+                raw = given.get(item.key)
+                if raw is not None and item.key not in values:
+                    parsed = item.parse(raw)
+                    if parsed is not None:
+                        values[item.key] = parsed
+            for guard in self.guards:
+                if guard.applies(values):
+                    return Outcome(Status.NOT_APPLICABLE, reason=guard.reason)
+            missing, used = self._select(values, given)
+            if missing:
+                return Outcome(Status.INCOMPLETE, missing=missing)
+            return Outcome(Status.OK, self.function(**used))
+        except Impossible:
+            return Outcome(Status.INVALID)
+
+    def run(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object of DESIGN §7: status, every result key, and ``missing`` or ``reason`` where they belong."""
+        return self.answer(self.calculate(given))
+
+    def answer(self, outcome: Outcome) -> dict[str, Any]:
+        """An outcome as the JSON object of DESIGN §7, result keys null unless the status is ok."""
+        answer: dict[str, Any] = {"status": outcome.status.value}
+        for output in self.outputs:
+            answer[output.key] = None if outcome.result is None else plain(getattr(outcome.result, output.key))
+        if outcome.status is Status.INCOMPLETE:
+            answer["missing"] = list(outcome.missing)
+        if outcome.reason:
+            answer["reason"] = outcome.reason
+        return answer
+
+    def _select(self, values: Values, given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Value]]:
+        """What is missing, and else what the formula is given: keys of incomplete groups are left out."""
+        grouped = {key for group in self.alternatives for key in group}
+        complete = [group for group in self.alternatives if all(self._speaks(key, values) for key in group)]
+        missing = [item.key for item in self.inputs if item.required and item.key not in grouped and item.key not in values]
+        if self.alternatives and not complete:
+            begun = max(self.alternatives, key=lambda group: (sum(k in values for k in group), sum(k in given for k in group)))
+            missing += [key for key in begun if not self._speaks(key, values)]
+        allowed = {key for group in complete for key in group}
+        used = {
+            item.key: values[item.key]
+            for item in self.inputs
+            if item.formula and item.key in values and (item.key not in grouped or item.key in allowed)
+        }
+        order = [item.key for item in self.inputs]
+        return tuple(sorted(missing, key=order.index)), used
+
+    def _speaks(self, key: str, values: Values) -> bool:
+        """True when the key is given and says something: an event that did not happen says nothing."""
+        return key in values and not (values[key] is False and self._kind(key) is Kind.EVENT)
+
+    def _kind(self, key: str) -> Kind:
+        return next(item.kind for item in self.inputs if item.key == key)
+
+
+def decimal(given: Any) -> Decimal | None:
+    """A JSON number, or a string that is one, exactly as written; None for anything else, NaN and infinity included."""
+    if isinstance(given, bool):
+        return None
+    if isinstance(given, Decimal):
+        return given if given.is_finite() and -30 < given.adjusted() < 30 else None
+    if isinstance(given, int):
+        return Decimal(given) if abs(given) < 10**15 else None
+    if isinstance(given, float):
+        return Decimal(repr(given)) if math.isfinite(given) else None
+    if isinstance(given, str) and _NUMBER.match(given):
+        return Decimal(given)
+    return None
+
+
+def plain(value: Any) -> Any:
+    """A result value as JSON has it: decimals become floats, result types become objects."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Struct):
+        return {name: plain(member) for name, member in structs.asdict(value).items()}
+    return value
+
+
+def younger_than(years: int) -> Guard:
+    """The guard ``age<16`` or ``age<18``; silent where age is not given."""
+
+    def applies(values: Values) -> bool:
+        age = values.get("age_years")
+        return isinstance(age, Decimal) and age < years
+
+    return Guard(f"age<{years}", applies)
+
+
+PREGNANCY = Guard("pregnancy", lambda values: values.get("pregnant") is True)
+# On dialysis, as in acute kidney injury, creatinine is not in the steady state the formulas assume.
+UNSTEADY = Guard("acute-state", lambda values: values.get("aki") is True or values.get("dialysis") is True)
+
+GUARD_INPUTS = (
+    Input(key="age_years", meaning="age", unit="a", maximum=Decimal(130), required=False),
+    Input(key="pregnant", meaning="pregnant now", kind=Kind.BOOLEAN, required=False),
+    Input(key="dialysis", meaning="on dialysis", kind=Kind.BOOLEAN, required=False),
+    Input(key="aki", meaning="acute kidney injury now", kind=Kind.BOOLEAN, required=False),
+)

@@ -1,0 +1,37 @@
+"""order-precheck (order-select): one short card about the selected drafts while they are still being written."""
+
+from __future__ import annotations
+
+from cds_service.rules.catalogue import Severity
+from cds_service.services import layout, templates
+from cds_service.services.chart import Charts
+from cds_service.services.service import Answer, Call
+from cds_service.services.showing import Showing
+
+
+class OrderPrecheck:
+    """Only what would be a warning or worse at signing, only for the selected orders, at most one card."""
+
+    id = "order-precheck"
+    hook = "order-select"
+    title = "Order pre-check"
+    description = "A first look at selected orders: conflicts with allergies, kidney function, pregnancy and current medication."
+    prefetch = templates.prefetch(id)
+
+    def __init__(self, charts: Charts, showing: Showing) -> None:
+        self._charts = charts
+        self._showing = showing
+        self._expected = templates.expected(self.id)
+
+    async def answer(self, call: Call) -> Answer:
+        """Drafts are expected to be incomplete here: what cannot be checked yet is left to order-sign."""
+        chart = await self._charts.open(call, self.prefetch, self._expected)
+        relevant = [
+            finding
+            for finding in chart.order_findings
+            if finding.severity is not Severity.INFO and (finding.order is None or finding.order.selected)
+        ]
+        shown = await self._showing.choose(call, relevant)
+        sheet = self._showing.sheet(self.id, call)
+        laid = [layout.one_or_merged(shown.findings, sheet)] if shown.findings else []
+        return shown.answer(laid, chart)
