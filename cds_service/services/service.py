@@ -38,6 +38,7 @@ class IssuedCard(Struct, frozen=True, kw_only=True):
     engine: str = ""
     indicator: str = "info"
     suggestions: tuple[str, ...] = ()  # suggestion uuids
+    findings: tuple[tuple[str, str, float], ...] = ()  # hygiene.quietable(findings); hashed before it is stored
 
 
 class Answer(Struct, frozen=True, kw_only=True):
