@@ -1,11 +1,12 @@
 """Wire types of CDS Hooks 2.0.1 (https://cds-hooks.hl7.org/2.0/). Parsed leniently, written strictly.
 
-Members follow the specification's names. ``omit_defaults`` keeps nulls and empty values off the wire (checklist rows T2, T3).
+Members follow the specification's names. ``omit_defaults`` keeps nulls and empty values off the wire (rows T2, T3).
 Embedded FHIR stays as the bytes it was (``msgspec.Raw``): numbers keep their digits, nothing is parsed twice.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -74,7 +75,7 @@ class Card(Struct, omit_defaults=True, frozen=True):
 
 
 class Response(Struct):
-    """CDS Hooks 2.0.1 §CDS Service Response. ``cards: []`` means: looked, nothing to say. No systemActions are ever sent."""
+    """CDS Hooks 2.0.1 §CDS Service Response. ``cards: []`` means: looked, nothing to say. systemActions are never sent."""
 
     cards: list[Card]
 
@@ -104,7 +105,10 @@ class Context(Struct, kw_only=True):
 
 
 class HookRequest(Struct, kw_only=True):
-    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values stay raw: null, {}, a resource or a Bundle are four different answers."""
+    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values stay raw: null, {}, a resource and a Bundle say different things.
+
+    Built by ``hooks/request.py``, which reads what real clients send; never decoded straight from the wire.
+    """
 
     hook: str
     hookInstance: str  # noqa: N815
@@ -113,6 +117,17 @@ class HookRequest(Struct, kw_only=True):
     fhirAuthorization: FHIRAuthorization | None = None  # noqa: N815
     prefetch: dict[str, Raw] = field(default_factory=dict)
     extension: Any = None
+
+
+class FeedbackEntry(Struct, frozen=True, kw_only=True):
+    """One entry of CDS Hooks 2.0.1 §Feedback after its lenient reading. ``comment`` is bounded, HTML-escaped free text."""
+
+    card: str
+    outcome: Literal["accepted", "overridden"]
+    timestamp: datetime | None = None  # aware; None when the client gave none that can be read
+    suggestions: tuple[str, ...] = ()  # uuids of accepted suggestions
+    reasons: tuple[Coding, ...] = ()
+    comment: str = ""
 
 
 class ServiceEntry(Struct, omit_defaults=True, frozen=True):
