@@ -1,0 +1,81 @@
+"""Observation with every kind of value, its components and its members (https://hl7.org/fhir/R4/observation.html)."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+from fhir_adapters.read.datatypes import (
+    Annotation,
+    CodeableConcept,
+    Identifier,
+    Period,
+    Quantity,
+    Range,
+    Ratio,
+    Reference,
+    Timing,
+)
+from fhir_adapters.read.view import View
+
+
+class ReferenceRange(Struct, gc=False):
+    """Observation.referenceRange; a range with ``appliesTo`` or ``age`` is not for everybody."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: CodeableConcept | None = None
+    appliesTo: list[CodeableConcept] | None = None  # noqa: N815
+    age: Range | None = None
+
+
+class ComponentView(Struct, gc=False):
+    """Observation.component: one measured part of a panel such as a blood pressure."""
+
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None  # noqa: N815
+    valueCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    valueString: str | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    valueRange: Range | None = None  # noqa: N815
+    valueRatio: Ratio | None = None  # noqa: N815
+    valueSampledData: Raw | None = None  # noqa: N815
+    valueTime: str | None = None  # noqa: N815
+    valueDateTime: str | None = None  # noqa: N815
+    valuePeriod: Period | None = None  # noqa: N815
+    dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+    interpretation: list[CodeableConcept] | None = None
+    referenceRange: list[ReferenceRange] | None = None  # noqa: N815
+
+
+class ObservationView(View, tag="Observation", gc=False):
+    """A measurement or assertion. The value members are those of ComponentView."""
+
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    focus: list[Reference] | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Period | None = None  # noqa: N815
+    effectiveInstant: str | None = None  # noqa: N815
+    effectiveTiming: Timing | None = None  # noqa: N815
+    issued: str | None = None
+    valueQuantity: Quantity | None = None  # noqa: N815
+    valueCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    valueString: str | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    valueRange: Range | None = None  # noqa: N815
+    valueRatio: Ratio | None = None  # noqa: N815
+    valueSampledData: Raw | None = None  # noqa: N815
+    valueTime: str | None = None  # noqa: N815
+    valueDateTime: str | None = None  # noqa: N815
+    valuePeriod: Period | None = None  # noqa: N815
+    dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+    interpretation: list[CodeableConcept] | None = None
+    referenceRange: list[ReferenceRange] | None = None  # noqa: N815
+    note: list[Annotation] | None = None
+    identifier: list[Identifier] | None = None
+    component: list[ComponentView] | None = None
+    hasMember: list[Reference] | None = None  # noqa: N815
+    modifierExtension: Raw | None = None  # noqa: N815 - a member that changes the meaning in a way we cannot know
