@@ -2,35 +2,37 @@
 
 Order of precedence of the answers, the same for all:
 
-1. ``invalid-input``: a declared key holds something impossible (negative, NaN, a word where a number belongs, a boolean as a
-   number, a value outside the physical range). Nothing else is concluded from such a request.
-2. ``not-applicable``: the patient is outside the validated population. This needs no complete input: a child's NEWS2 is not
-   applicable, whether or not the temperature was taken.
-3. ``incomplete``: a required input is absent or null; sex other than male or female counts as absent. Where inputs come in
-   alternative groups (units, or independent criteria) the group the caller began is the one whose rest is reported missing.
+1. ``invalid-input``: a declared key holds something impossible (negative, NaN, a word where a number belongs, a boolean
+   as a number, a value outside the physical range). Nothing else is concluded from such a request.
+2. ``not-applicable``: the patient is outside the validated population. This needs no complete input: a child's NEWS2 is
+   not applicable, whether or not the temperature was taken.
+3. ``incomplete``: a required input is absent or null; sex other than male or female counts as absent. Where inputs come
+   in alternative groups (units, or independent criteria), what is missing of the group the caller began is reported.
 4. ``ok``.
 
-Undeclared keys are ignored. Numbers are parsed as decimals exactly as written, so that thresholds are compared exactly.
+Undeclared keys are ignored. Numbers are parsed as decimals exactly as written and compared exactly at thresholds; only
+logarithms, roots and powers are taken in binary floating point, on values already parsed exactly.
+
+Titles, formulas, sources and limits are text and stand in ``calculators.toml``.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections.abc import Callable, Mapping
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
+from importlib import resources
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct, convert, structs
 
 from cds_service.rules.catalogue import Source
 
 Value = Decimal | bool | str
 Values = Mapping[str, Value]
-
-# Logarithms, roots and powers are taken in 28 significant decimal digits: the same digits on every machine.
-DIGITS = Context(prec=28)
 
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,30})?([eE][+-]?\d{1,2})?\Z")
 
@@ -45,7 +47,7 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a JSON value of an input must be. ``EVENT`` speaks only when true: that it did not happen completes no group."""
+    """What a JSON value of an input must be. ``EVENT`` speaks only when true: its absence completes no group."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -62,8 +64,8 @@ class Impossible(ValueError):
 class Input(Struct, frozen=True, kw_only=True):
     """One input: its key, what it means, its UCUM unit, LOINC codes, and what is physically possible.
 
-    ``minimum`` and ``maximum`` are inclusive; ``positive`` excludes zero. ``concept`` is the key of record/units.toml that feeds it.
-    ``formula`` is false for inputs that only decide whether the calculator applies.
+    ``minimum`` and ``maximum`` are inclusive; ``positive`` excludes zero. ``concept`` is the key of record/units.toml
+    that feeds it. ``formula`` is false for inputs that only decide whether the calculator applies.
     """
 
     key: str
@@ -133,18 +135,29 @@ class Outcome(Struct, frozen=True):
     reason: str = ""
 
 
-class Calculator(Struct, frozen=True, kw_only=True):
-    """One calculator. ``alternatives``: for each tuple of groups at least one group must be complete."""
+class Text(Struct, frozen=True, forbid_unknown_fields=True):
+    """What calculators.toml says of one calculator."""
 
-    name: str
     title: str
-    inputs: tuple[Input, ...]
-    outputs: tuple[Output, ...]
-    function: Callable[..., Struct]
     formula: str
     sources: tuple[Source, ...]
     version: str
     limits: str
+
+
+_TEXTS = convert(
+    tomllib.loads(resources.files(__package__).joinpath("calculators.toml").read_text("utf-8")), dict[str, Text]
+)
+
+
+class Calculator(Struct, frozen=True, kw_only=True):
+    """One calculator. ``alternatives`` are groups of inputs of which at least one must be complete."""
+
+    name: str
+    text: Text
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    function: Callable[..., Struct]
     guards: tuple[Guard, ...] = ()
     alternatives: tuple[tuple[str, ...], ...] = ()
 
@@ -192,18 +205,13 @@ class Calculator(Struct, frozen=True, kw_only=True):
         """What is missing, and else what the formula is given: keys of incomplete groups are left out."""
         grouped = {key for group in self.alternatives for key in group}
         complete = [group for group in self.alternatives if all(self._speaks(key, values) for key in group)]
-        missing = [item.key for item in self.inputs if item.required and item.key not in grouped and item.key not in values]
+        missing = {i.key for i in self.inputs if i.required and i.key not in grouped and i.key not in values}
         if self.alternatives and not complete:
-            begun = max(self.alternatives, key=lambda group: (sum(k in values for k in group), sum(k in given for k in group)))
-            missing += [key for key in begun if not self._speaks(key, values)]
-        allowed = {key for group in complete for key in group}
-        used = {
-            item.key: values[item.key]
-            for item in self.inputs
-            if item.formula and item.key in values and (item.key not in grouped or item.key in allowed)
-        }
-        order = [item.key for item in self.inputs]
-        return tuple(sorted(missing, key=order.index)), used
+            begun = max(self.alternatives, key=lambda group: _progress(group, values, given))
+            missing.update(key for key in begun if not self._speaks(key, values))
+        open_keys = grouped.difference(*complete)
+        used = {i.key: values[i.key] for i in self.inputs if i.formula and i.key in values and i.key not in open_keys}
+        return tuple(i.key for i in self.inputs if i.key in missing), used
 
     def _speaks(self, key: str, values: Values) -> bool:
         """True when the key is given and says something: an event that did not happen says nothing."""
@@ -211,6 +219,32 @@ class Calculator(Struct, frozen=True, kw_only=True):
 
     def _kind(self, key: str) -> Kind:
         return next(item.kind for item in self.inputs if item.key == key)
+
+
+def declare(
+    name: str,
+    function: Callable[..., Struct],
+    inputs: tuple[Input, ...],
+    outputs: tuple[Output, ...],
+    *,
+    guards: tuple[Guard, ...] = (),
+    alternatives: tuple[tuple[str, ...], ...] = (),
+) -> Calculator:
+    """A calculator with its texts of calculators.toml."""
+    return Calculator(
+        name=name,
+        text=_TEXTS[name],
+        inputs=inputs,
+        outputs=outputs,
+        function=function,
+        guards=guards,
+        alternatives=alternatives,
+    )
+
+
+def _progress(group: tuple[str, ...], values: Values, given: Mapping[str, Any]) -> tuple[int, int]:
+    """How far a caller came with a group of inputs: values given, then keys named at all."""
+    return sum(key in values for key in group), sum(key in given for key in group)
 
 
 def decimal(given: Any) -> Decimal | None:
