@@ -1,6 +1,6 @@
 """Text of the record made safe for the GitHub-flavoured Markdown of a card's ``detail`` (checklist row C5).
 
-Names, displays and notes are hostile: after :func:`escape` they render as the plain text they are, whatever renderer the
+Names, displays and notes are hostile: after :func:`escape` they render as the plain text they are, whatever renderer a
 client uses. Some renderers link bare addresses even when they are backslash-escaped: a visible blank breaks those.
 """
 

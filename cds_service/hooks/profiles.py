@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+import msgspec
 from msgspec import Struct
 
+from cds_service.errors import ConfigurationError
+from cds_service.settings import Client
 
-class Profile(Struct, frozen=True, kw_only=True):
+DEFAULT = "spec"
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client accepts. Sources for each vendor's row stand beside it in profiles.toml."""
 
     name: str
@@ -25,3 +35,58 @@ class Profile(Struct, frozen=True, kw_only=True):
     def deadline(self, hook: str) -> float:
         """Seconds this client gives a hook."""
         return self.deadline_ms.get(hook, self.deadline_ms["default"]) / 1000
+
+
+class Profiles(Struct, frozen=True):
+    """Every profile by name, and which client gets which (DESIGN §4: issuer, then fhirServer origin, else ``spec``)."""
+
+    named: Mapping[str, Profile]
+    by_issuer: Mapping[str, Profile]
+    by_origin: Mapping[str, Profile]
+
+    def of(self, issuer: str, fhir_server: str) -> Profile:
+        """The profile of a call: ``issuer`` of its verified token ('' without one), ``fhirServer`` as sent."""
+        if issuer and (known := self.by_issuer.get(issuer)):
+            return known
+        if fhir_server and self.by_origin:
+            return self.by_origin.get(origin(fhir_server), self.named[DEFAULT])
+        return self.named[DEFAULT]
+
+
+def origin(url: str) -> str:
+    """``scheme://host:port`` in lower case, the scheme's own port left out; '' when it is no http(s) address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+
+
+def read() -> dict[str, Profile]:
+    """The rows of profiles.toml by name."""
+    text = files("cds_service.hooks").joinpath("profiles.toml").read_bytes()
+    rows = msgspec.toml.decode(text, type=dict[str, dict[str, object]])
+    return {name: msgspec.convert({"name": name, **row}, Profile) for name, row in rows.items()}
+
+
+def choose(clients: Mapping[str, Client]) -> Profiles:
+    """The profiles with the ``[clients.*]`` tables of the settings applied; refuses a profile nobody wrote."""
+    named = read()
+    by_issuer: dict[str, Profile] = {}
+    by_origin: dict[str, Profile] = {}
+    for name, client in clients.items():
+        if client.profile not in named:
+            raise ConfigurationError(
+                f"[clients.{name}] profile = '{client.profile}' is unknown; write one of {', '.join(sorted(named))}"
+            )
+        if client.issuer:
+            by_issuer[client.issuer] = named[client.profile]
+        for url in client.fhir_origins:
+            by_origin[origin(url)] = named[client.profile]
+    by_origin.pop("", None)
+    return Profiles(named, by_issuer, by_origin)

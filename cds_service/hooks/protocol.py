@@ -75,7 +75,7 @@ class Card(Struct, omit_defaults=True, frozen=True):
 
 
 class Response(Struct):
-    """CDS Hooks 2.0.1 §CDS Service Response. ``cards: []`` means: looked, nothing to say. systemActions are never sent."""
+    """CDS Hooks 2.0.1 §CDS Service Response. ``cards: []``: looked, nothing to say. No systemActions are sent."""
 
     cards: list[Card]
 
@@ -105,7 +105,7 @@ class Context(Struct, kw_only=True):
 
 
 class HookRequest(Struct, kw_only=True):
-    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values stay raw: null, {}, a resource and a Bundle say different things.
+    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values stay raw: null, {}, a resource, a Bundle all differ.
 
     Built by ``hooks/request.py``, which reads what real clients send; never decoded straight from the wire.
     """
@@ -120,7 +120,7 @@ class HookRequest(Struct, kw_only=True):
 
 
 class FeedbackEntry(Struct, frozen=True, kw_only=True):
-    """One entry of CDS Hooks 2.0.1 §Feedback after its lenient reading. ``comment`` is bounded, HTML-escaped free text."""
+    """One entry of CDS Hooks 2.0.1 §Feedback after its lenient reading. ``comment`` is bounded and HTML-escaped."""
 
     card: str
     outcome: Literal["accepted", "overridden"]
