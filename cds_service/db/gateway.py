@@ -1,0 +1,161 @@
+"""The one way to the database. Bounded, under a deadline, and never in the way of the event loop.
+
+``run`` sends one short transaction to a bounded pool of threads and waits for it until the caller's deadline; a
+database that hangs costs the caller that time, then a breaker makes later calls fail at once. ``later`` queues a row
+that the request need not wait for. Discovery and the deterministic cards use neither and go on without a database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import Full
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from cds_service.db import schema
+from cds_service.db.breaker import Breaker
+from cds_service.db.engine import open_engine
+from cds_service.db.spool import LIMIT_BYTES, Row, Spool
+from cds_service.db.threads import Threads
+from cds_service.db.writer import QUEUE, Count, Tap, Writer
+from cds_service.errors import ConfigurationError, Unavailable
+
+T = TypeVar("T")
+THREADS = 4
+WAITING = 64
+CLOSE_S = 5.0
+FAIR_S = 0.02  # a caller that came with less time than this says nothing about the database
+_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer in time or cannot be reached; go on without it, or retry after ``retry_after`` s."""
+
+
+def _uncounted(_name: str, _n: int) -> None:
+    """Where nobody asked for counts."""
+
+
+class Gateway:
+    """Owns the Engine, its threads and the write-behind queue. ``start`` before use, ``close`` when done."""
+
+    def __init__(
+        self,
+        url: str,
+        state_dir: Path,
+        *,
+        count: Count = _uncounted,
+        breaker: Breaker | None = None,
+        queue: int = QUEUE,
+        spool_bytes: int = LIMIT_BYTES,
+    ) -> None:
+        self.engine: Engine = open_engine(url, connections=THREADS + 1)
+        self.shared = self.engine.dialect.name != "sqlite"  # whether other processes may write to it
+        self.breaker = breaker or Breaker()
+        self._threads = Threads(THREADS, WAITING, "database")
+        self._spool = Spool(state_dir / "spool", spool_bytes)
+        self._writer = Writer(self.engine, self._spool, count, queue=queue)
+
+    async def start(self, limit: float = schema.MIGRATION_LIMIT_S) -> None:
+        """Bring the schema up to date and begin to store. ``ConfigurationError`` when that cannot be done."""
+        try:
+            async with asyncio.timeout(limit):
+                await asyncio.wrap_future(self._threads.submit(partial(schema.prepare, self.engine)))
+        except (SQLAlchemyError, TimeoutError) as fault:
+            raise ConfigurationError(
+                f"the database cannot be used ({type(fault).__name__}); check CDS_DATABASE_URL and that its server runs"
+            ) from None
+        self._writer.start()
+
+    async def run(self, call: Callable[[Connection], T], *, deadline: float) -> T:
+        """``call`` in one transaction, its result by ``deadline`` (event-loop clock), else ``DatabaseUnavailable``.
+
+        ``call`` must be safe to repeat: after a lost connection it is tried once more on a new one.
+        """
+        if not self.breaker.admits():
+            raise DatabaseUnavailable("the database does not answer", retry_after=5)
+        granted = deadline - asyncio.get_running_loop().time()
+        try:
+            future = self._threads.submit(partial(self._transact, call))
+            async with asyncio.timeout_at(deadline):
+                result = await asyncio.wrap_future(future)
+        except Full:
+            self.breaker.failed()
+            raise DatabaseUnavailable("too many database calls are waiting", retry_after=5) from None
+        except TimeoutError:
+            if granted >= FAIR_S:
+                self.breaker.failed()
+            else:
+                self.breaker.abandoned()
+            raise DatabaseUnavailable("the database did not answer in time", retry_after=5) from None
+        except _FAILURES:
+            self.breaker.failed()
+            raise DatabaseUnavailable("the database cannot be reached", retry_after=5) from None
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+        return result
+
+    def later(self, table: str, row: Row, *, durable: bool = True) -> None:
+        """Queue a row (every column of the table) to be stored within about 100 ms, off the request path.
+
+        Durable rows outlive a database that is down (they wait in the spool); others are dropped then and counted.
+        """
+        self._writer.later(table, row, durable=durable)
+
+    def tap(self, table: str, call: Tap) -> None:
+        """Let ``call`` see the rows queued for a table too (an audit file), in the writer's thread."""
+        self._writer.tap(table, call)
+
+    @property
+    def depth(self) -> int:
+        """Rows waiting in memory."""
+        return self._writer.depth
+
+    @property
+    def spooled(self) -> int:
+        """Bytes waiting in the spool."""
+        return self._spool.size
+
+    @property
+    def keeps(self) -> bool:
+        """False when the next durable row could be lost (spool or disk full): nothing by AI may be written then."""
+        return not self._spool.failed
+
+    @property
+    def fault(self) -> str:
+        """Kind of the failure that keeps rows from being stored, '' when there is none."""
+        return self._writer.fault
+
+    async def close(self, grace: float = CLOSE_S) -> None:
+        """Store what is queued within ``grace`` seconds, spool the rest, let go of everything."""
+        helper = Threads(1, 1, "database-close")
+        await asyncio.wrap_future(helper.submit(partial(self._finish, grace)))
+        helper.close()
+
+    def _finish(self, grace: float) -> None:
+        until = time.monotonic() + grace
+        self._writer.finish(grace)
+        self._threads.close()
+        self._threads.join(max(0.1, until - time.monotonic()))
+        self.engine.dispose()
+
+    def _transact(self, call: Callable[[Connection], T]) -> T:
+        try:
+            return self._once(call)
+        except DBAPIError as fault:
+            if not fault.connection_invalidated:
+                raise
+            return self._once(call)
+
+    def _once(self, call: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return call(connection)

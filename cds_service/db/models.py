@@ -1,0 +1,122 @@
+"""The tables, once for SQLite and PostgreSQL. Times are UTC, in whole milliseconds since 1970: exact, sortable, the
+same in both.
+
+Nothing here holds PHI in the clear: ids are keyed hashes, answers and comments are sealed, cards are remembered by
+the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows of ``answer`` and ``quiet``
+are deleted when they expire; audit, feedback and issued cards are kept until the operator removes them.
+
+The table ``alembic_version`` is declared as alembic declares it: a fresh database is made from here and stamped with
+``HEAD`` without importing alembic.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+HEAD = "0002"  # the newest revision of migrations/versions; revisions are numbered in order
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s",
+    }
+)
+
+
+def _text(name: str, *, index: bool = False, key: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=False, index=index, primary_key=key)
+
+
+def _moment(name: str, *, index: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, index=index)
+
+
+issued_card = Table(
+    "issued_card",
+    metadata,
+    _text("uuid", key=True),
+    _text("client"),
+    _text("service"),
+    _text("indicator"),
+    _text("rules"),  # ["rule-id@version", …]
+    _text("prompt"),
+    _text("engine"),
+    _text("pack"),  # hash of the rule pack
+    _text("suggestions"),  # [suggestion uuid, …]
+    _text("user_key"),  # keyed hash
+    _text("quiet"),  # {"who": keyed hash, "findings": [[keyed hash, worse], …]} or ''
+    _moment("issued_at", index=True),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _text("id", key=True),  # hash of the entry: the same entry sent twice is one row
+    _text("card", index=True),
+    _text("client"),
+    _text("service"),
+    _text("outcome"),  # accepted, overridden
+    _text("reasons"),  # [{"code", "system", "display"}, …]
+    Column("comment", LargeBinary, nullable=True),  # sealed: clinicians write names into it
+    _text("suggestions"),  # [accepted suggestion uuid, …]
+    _text("rules"),  # copied from the card
+    _text("prompt"),
+    _text("engine"),
+    _text("user_key"),
+    Column("known", Boolean, nullable=False),  # False: no card of this client had the uuid when it came
+    _moment("outcome_at", index=True),
+    _moment("received_at"),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    _text("key", key=True),  # keyed hash of client, service, hookInstance
+    _text("request"),  # keyed hash of the request body
+    Column("sealed", LargeBinary, nullable=False),
+    _moment("expires_at", index=True),
+)
+
+switch = Table("switch", metadata, _text("name", key=True), _text("state"), _text("changed_by"), _moment("changed_at"))
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    _text("id", key=True),
+    _moment("at", index=True),
+    _text("kind"),  # hook, feedback, switch, refused
+    _text("client"),
+    _text("service"),
+    _text("outcome"),
+    _text("patient", index=True),  # keyed hash
+    _text("detail"),  # the whole event as JSON
+)
+
+quiet = Table(
+    "quiet",
+    metadata,
+    _text("who", key=True),  # keyed hash of client, user, patient
+    _text("finding", key=True),  # keyed hash of who, rule topic, finding key
+    Column("worse", Float, nullable=False),
+    _text("outcome"),
+    _moment("until", index=True),
+)
+
+alembic_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
