@@ -1,0 +1,50 @@
+"""A record with what several scores ask of it, each found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from cds_service.record.facts import Reading, Record
+from cds_service.rules.feeding.result import ScoreResult
+from cds_service.rules.feeding.states import Dialysis, PregnancyState, dialysis_state, pregnancy_state
+
+
+class Feed:
+    """One record during one call; nothing outlives it."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self._found: dict[Callable[[Feed], ScoreResult], ScoreResult] = {}
+
+    @cached_property
+    def age(self) -> int | None:
+        """Completed years at the time of the call."""
+        return self.record.person.age(self.record.now)
+
+    @cached_property
+    def pregnancy(self) -> PregnancyState:
+        """What the record says of a pregnancy."""
+        return pregnancy_state(self.record)
+
+    @cached_property
+    def dialysis(self) -> Dialysis:
+        """What the record says of dialysis."""
+        return dialysis_state(self.record)
+
+    @cached_property
+    def creatinines(self) -> list[Reading]:
+        """Every dated creatinine that may enter a formula, newest first."""
+        return [r for r in self.record.readings.get("creatinine", ()) if r.exact and r.time is not None and r.value]
+
+    def once(self, scored: Callable[[Feed], ScoreResult]) -> ScoreResult:
+        """The result of a score, computed at the first asking."""
+        if scored not in self._found:
+            self._found[scored] = scored(self)
+        return self._found[scored]
+
+    @cached_property
+    def population(self) -> dict[str, Any]:
+        """Guard inputs every calculator takes; an unrecorded pregnancy does not stop a formula."""
+        return {"age_years": self.age, "pregnant": self.pregnancy.state == "pregnant"}

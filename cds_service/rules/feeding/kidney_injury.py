@@ -1,0 +1,135 @@
+"""Acute kidney injury of a record: the stage, the baseline, and the rule that found the baseline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from statistics import median
+
+from msgspec import Struct
+
+from cds_service.record.facts import Reading
+from cds_service.rules import calculators
+from cds_service.rules.feeding.feed import Feed
+from cds_service.rules.feeding.result import ScoreResult, withheld
+from cds_service.rules.feeding.windows import fresh, lacking, moment, written
+
+NAME = "KDIGO_AKI"
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+_MOLAR = re.compile(r"(\d+(?:\.\d+)?) ?[uµμ]mol/[lL]\Z")
+
+
+class Comparison(Struct, frozen=True):
+    """A creatinine against one baseline: the rule that found the baseline, its value in mg/dL, the stage."""
+
+    current: Reading
+    rule: str
+    facts: tuple[Reading, ...]
+    value: Decimal
+    stage: int
+
+
+def molar(reading: Reading) -> Decimal | None:
+    """Creatinine in µmol/L exactly as the source wrote it; None where it was written in another unit."""
+    found = _MOLAR.match(reading.written)
+    return Decimal(found[1]) if found else None
+
+
+def mass(reading: Reading) -> Decimal:
+    """Creatinine in mg/dL."""
+    return reading.value if reading.value is not None else Decimal(0)
+
+
+def _compare(rule: str, current: Reading, baseline: Sequence[Reading], hours: Decimal) -> Comparison:
+    """``current`` against the median of ``baseline``, in µmol/L where every value was written in it."""
+    now = molar(current)
+    before = [value for value in map(molar, baseline) if value is not None]
+    value = Decimal(median(map(mass, baseline)))
+    if now is not None and len(before) == len(baseline):
+        inputs = {"baseline_umol_l": Decimal(median(before)), "current_umol_l": now, "hours": hours}
+    else:
+        inputs = {"baseline_mg_dl": value, "current_mg_dl": mass(current), "hours": hours}
+    ranked = sorted(baseline, key=mass)
+    middle = tuple(ranked[(len(ranked) - 1) // 2 : len(ranked) // 2 + 1])
+    return Comparison(current, rule, middle, value, int(calculators.run(NAME, inputs)["stage"] or 0))
+
+
+def compare(current: Reading, creatinines: Sequence[Reading]) -> Comparison | None:
+    """The comparison with the highest stage (among equals, with the lowest baseline); None without an earlier value.
+
+    Baselines are those of the NHS England algorithm: the lowest of the 48 hours before (for the rise), the lowest of
+    the 7 days before, the median of 8–365 days before. The last is presumed to have been left within 7 days, as KDIGO
+    2012 allows. Described in https://doi.org/10.1371/journal.pone.0131909
+    """
+    now = moment(current)
+    earlier = [r for r in creatinines if timedelta(0) < now - moment(r) <= 365 * DAY]
+    week = [r for r in earlier if now - moment(r) <= WEEK]
+    found: list[Comparison] = []
+    for rule, group in (
+        ("the lowest of the last 48 h", [r for r in week if now - moment(r) <= 2 * DAY]),
+        ("the lowest of the last 7 days", week),
+    ):
+        if group:
+            lowest = min(group, key=mass)
+            hours = Decimal(int((now - moment(lowest)).total_seconds())) / 3600
+            found.append(_compare(rule, current, [lowest], hours))
+    year = earlier[len(week) :]
+    if year:
+        found.append(_compare("the median of 8–365 days before", current, year, Decimal(168)))
+    return max(found, key=lambda c: (c.stage, -c.value), default=None)
+
+
+def worst_week(current: Reading, creatinines: Sequence[Reading]) -> Comparison | None:
+    """``compare`` for the highest creatinine of the 7 days up to ``current``: recovering is not a steady state."""
+    now = moment(current)
+    week = [r for r in creatinines if timedelta(0) <= now - moment(r) <= WEEK]
+    return compare(max(week, key=mass), creatinines) if week else None
+
+
+def aki_stage(feed: Feed) -> ScoreResult:
+    """KDIGO stage of the newest creatinine (at most 7 days old) against the record's own earlier values.
+
+    ``result`` also has ``peak_stage``: that of the highest creatinine of the 7 days before. Urine output is not read.
+    """
+    record, dialysis = feed.record, feed.dialysis
+    if dialysis.maintenance:
+        text = "AKI not staged: on maintenance dialysis"
+        return withheld(NAME, "maintenance-dialysis", text, dialysis.facts)
+    recent = fresh(record, NAME, "creatinine")
+    replaced = [f for f in dialysis.recent if f.time is not None and record.now - f.time <= WEEK]
+    if replaced:
+        result = calculators.run(NAME, {"rrt_started": True}) | {"peak_stage": 3}
+        return ScoreResult(NAME, result, (*replaced[:1], *recent[:1]), text="AKI stage 3: renal replacement therapy")
+    if not recent or recent[0] not in feed.creatinines[:1]:
+        missing = (lacking(record, NAME, "creatinine", ("creatinine",), recent[0] if recent else None),)
+        return ScoreResult(
+            NAME, calculators.run(NAME, {}), (), missing, text=f"AKI not assessed; missing: {missing[0]}"
+        )
+    current = recent[0]
+    best = compare(current, feed.creatinines)
+    if best is None:
+        result = calculators.run(NAME, {"current_mg_dl": current.value})
+        text = f"AKI not excluded: no other creatinine within 365 days to compare {written(current)} with"
+        return ScoreResult(NAME, result, (current,), ("an earlier creatinine",), text=text)
+    return _staged(best, worst_week(current, feed.creatinines))
+
+
+def _staged(best: Comparison, peak: Comparison | None) -> ScoreResult:
+    peak_stage = max(best.stage, peak.stage if peak else 0)
+    result = {"status": "ok", "stage": best.stage, "peak_stage": peak_stage}
+    ratio = (mass(best.current) / best.value).quantize(Decimal("0.1"))
+    comparison = f"creatinine {printed(mass(best.current))} mg/dL, {ratio} × {best.rule} ({printed(best.value)} mg/dL)"
+    text = f"AKI stage {best.stage} (KDIGO): {comparison}" if best.stage else f"No AKI by creatinine: {comparison}"
+    facts: tuple[Reading, ...] = (best.current, *best.facts)
+    if peak is not None and peak_stage > best.stage:
+        text += f"; stage {peak_stage} within the last 7 days"
+        facts = (*facts, peak.current)
+    return ScoreResult(NAME, result, facts, text=text)
+
+
+def printed(value: Decimal) -> str:
+    """A value with two decimals at most."""
+    return f"{value:f}" if value.as_tuple().exponent in (0, -1, -2) else f"{value.quantize(Decimal('0.01')):f}"

@@ -1,0 +1,122 @@
+"""Which readings may enter one calculation: fresh enough, and close enough to each other (freshness.toml)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from importlib import resources
+
+from msgspec import Struct, convert
+
+from cds_service.record.facts import Reading, Record
+
+
+class Freshness(Struct, frozen=True, forbid_unknown_fields=True):
+    """The tables of freshness.toml."""
+
+    fresh_hours: dict[str, int]
+    fresh_hours_of: dict[str, dict[str, int]]
+    window_minutes: dict[str, int]
+    words: dict[str, str]
+
+    def limit(self, calculator: str, concept: str) -> timedelta:
+        """How old a value of ``concept`` may be for ``calculator``."""
+        own = self.fresh_hours_of.get(calculator, {})
+        return timedelta(hours=own.get(concept) or self.fresh_hours[concept])
+
+    def window(self, calculator: str) -> timedelta:
+        """How far apart the inputs of ``calculator`` may lie."""
+        return timedelta(minutes=self.window_minutes.get(calculator, self.window_minutes["default"]))
+
+
+FRESHNESS = convert(
+    tomllib.loads(resources.files("cds_service.rules").joinpath("freshness.toml").read_text("utf-8")), Freshness
+)
+
+Series = Mapping[str, Sequence[Reading]]
+Usable = Callable[[str, Reading], bool]
+
+
+def fresh(record: Record, calculator: str, *concepts: str) -> list[Reading]:
+    """The dated readings of some concepts young enough for ``calculator``, newest first."""
+    found: list[Reading] = []
+    for concept in concepts:
+        oldest = record.now - FRESHNESS.limit(calculator, concept)
+        for reading in record.readings.get(concept, ()):
+            if reading.time is None or reading.time < oldest:
+                break
+            found.append(reading)
+    if len(concepts) > 1:
+        found.sort(key=moment, reverse=True)
+    return found
+
+
+def moment(reading: Reading) -> datetime:
+    """The time of a dated reading."""
+    assert reading.time is not None  # noqa: S101 - fresh() lets no undated reading pass
+    return reading.time
+
+
+def newest_complete(series: Series, window: timedelta, usable: Usable) -> dict[str, Reading] | None:
+    """The newest set with one usable reading of every item, all within ``window`` of each other.
+
+    A reading that cannot be used (a bound, an unknown word) hides every older one from its own time on: a set that ends
+    after it would print a value that something newer contradicts.
+    """
+    position = dict.fromkeys(series, 0)
+    while True:
+        picks: dict[str, Reading] = {}
+        for key, readings in series.items():
+            if position[key] >= len(readings):
+                return None
+            picks[key] = readings[position[key]]
+        unusable = [moment(reading) for key, reading in picks.items() if not usable(key, reading)]
+        earliest = min(moment(reading) for reading in picks.values())
+        if not unusable and max(moment(reading) for reading in picks.values()) - earliest <= window:
+            return picks
+        limit = min(unusable) if unusable else earliest + window
+        for key, readings in series.items():
+            while position[key] < len(readings) and _beyond(moment(readings[position[key]]), limit, bool(unusable)):
+                position[key] += 1
+
+
+def _beyond(time: datetime, limit: datetime, inclusive: bool) -> bool:
+    return time >= limit if inclusive else time > limit
+
+
+def newest_partial(series: Series, window: timedelta) -> dict[str, Reading]:
+    """The newest reading of each item that lies within ``window`` of the newest reading of all."""
+    newest = {key: readings[0] for key, readings in series.items() if readings}
+    if not newest:
+        return {}
+    latest = max(moment(reading) for reading in newest.values())
+    return {key: reading for key, reading in newest.items() if latest - moment(reading) <= window}
+
+
+def lacking(record: Record, calculator: str, key: str, concepts: Sequence[str], picked: Reading | None) -> str:
+    """An item that could not be used, in words, with the reason where the record has one."""
+    word = FRESHNESS.words.get(key) or FRESHNESS.words[concepts[0]]
+    if picked is not None:
+        return f"{word} (recorded as {written(picked)})"
+    if fresh(record, calculator, *concepts):
+        return f"{word} (not within {minutes(FRESHNESS.window(calculator))} of the others)"
+    if any(record.readings.get(concept) for concept in concepts):
+        hours = max(FRESHNESS.limit(calculator, concept) for concept in concepts)
+        return f"{word} (older than {minutes(hours)})"
+    return word
+
+
+def written(reading: Reading) -> str:
+    """A value or bound in a few words: '<70 %', 'confused'."""
+    if reading.value is None:
+        return f"“{reading.text[:40]}”" if reading.text else "without value"
+    return f"{reading.comparator}{reading.value:f} {reading.unit}".strip()
+
+
+def minutes(span: timedelta) -> str:
+    """A span in the words of the table: '60 min', '12 h', '90 d'."""
+    total = int(span.total_seconds()) // 60
+    if total <= 60:
+        return f"{total} min"
+    return f"{total // 60} h" if total <= 2880 else f"{total // 1440} d"
