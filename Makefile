@@ -54,7 +54,7 @@ bench: $(DEV) ## speed and memory, ratios printed
 	@$(BIN)/python -m tests.benchmarks
 
 docs: $(DEV) ## write the generated pages of docs/
-	@$(BIN)/python -m cds_service.rules.documentation
+	@$(BIN)/python -m cds_service.rules.documentation && $(BIN)/python -m cds_service.configuration_page
 
 docs-check: $(DEV) ## generated pages are current, links and commands of the docs exist
 	@$(BIN)/python -m pytest tests/docs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -30,47 +30,83 @@ Origins = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 class Client(BaseModel):
     """``[clients.NAME]``: one EHR. Found by token issuer, then by fhirServer origin."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
     issuer: str = ""
+    """`iss` of its tokens."""
     fhir_origins: list[str] = Field(default_factory=list)
+    """FHIR origins this issuer may name as fhirServer."""
     profile: str = "spec"
-    jwks_url: str = ""  # the only ``jku`` this issuer may use
-    jwks_file: Path | None = None  # keys agreed out of band
+    """What it can take: spec, epic, cerner, sandbox (hooks/profiles.toml)."""
+    jwks_url: str = ""
+    """The only `jku` this issuer may use."""
+    jwks_file: Path | None = None
+    """Keys agreed out of band, a JWKS file."""
     tenants: list[str] = Field(default_factory=list)
+    """Accepted `tenant` claims; empty: any."""
 
 
 class Settings(BaseSettings):
     """The one object ``app.py`` composes the service from."""
 
-    model_config = SettingsConfigDict(env_prefix="CDS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CDS_", extra="ignore", use_attribute_docstrings=True)
 
     mode: Mode = "sandbox"
+    """demo and sandbox accept unauthenticated clients and any CORS origin; production refuses to start without trust,
+    key and origins."""
     public_url: str = "http://127.0.0.1:8000"
+    """The address clients call; a token's `aud` is compared with it."""
     state_dir: Path = Path(".cds-state")
-    database_url: str = ""  # '' : SQLite in state_dir
-    encryption_key: SecretStr = SecretStr("")  # base64, 32 bytes; made in state_dir in demo and sandbox
+    """Folder for the embedded database, the key made in demo and sandbox, and the spool."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the state folder. PostgreSQL: `postgresql+psycopg://…`."""
+    encryption_key: SecretStr = SecretStr("")
+    """32 bytes in base64. Made in the state folder in demo and sandbox, required in production."""
     cors_origins: Origins = Field(default_factory=list)
-    fhir_allow: Origins = Field(default_factory=list)  # FHIR origins a request may name
+    """Browser origins that may call in production."""
+    fhir_allow: Origins = Field(default_factory=list)
+    """FHIR origins a request may name; an origin written here may be http or private."""
     clients: dict[str, Client] = Field(default_factory=dict)
+    """`[clients.NAME]` tables, one an EHR (file only)."""
     timezone: str = "UTC"
+    """IANA zone in which times are printed."""
     units: Literal["conventional", "si"] = "conventional"
-    deadline_ms: int = 0  # overrides every profile's; 0: the profile's
+    """Unit system values are printed in; the original stands beside a converted one."""
+    deadline_ms: int = 0
+    """Milliseconds for every hook; 0: the client profile's (500 for orders, 1,500 for the others)."""
     max_body_bytes: int = 32 * 1024 * 1024
+    """Bytes a request may have; more is 413."""
     max_concurrent_calls: int = 64
-    retry_window_s: int = 300  # how long a repeated hookInstance gets its first answer
-    site_rules: Path | None = None  # TOML: switches, tiers, critical values, category and priority tables of the site
+    """Hook calls answered at once; more is 503 with Retry-After."""
+    retry_window_s: int = 300
+    """Seconds in which a repeated hookInstance gets its first answer."""
+    site_rules: Path | None = None
+    """The site's TOML file: rule switches and tiers, critical values, order categories, priorities."""
 
     text_engine: Literal["extractive", "in-process", "openai", "vertex"] = "extractive"
+    """What words the summary. extractive needs no model."""
     text_model: str = "google/medgemma-27b-text-it"
+    """Model id for text."""
     text_base_url: str = ""
+    """Address of an OpenAI-style server."""
     text_api_key: SecretStr = SecretStr("")
+    """Its key."""
     text_profile: str = "openai"
+    """Its kind."""
     image_engine: Literal["none", "in-process", "openai", "vertex"] = "none"
+    """What reads images."""
     image_model: str = "google/medgemma-1.5-4b-it"
+    """Model id for images."""
     image_base_url: str = ""
+    """Address of an OpenAI-style server."""
     image_api_key: SecretStr = SecretStr("")
+    """Its key."""
     image_profile: str = "openai"
+    """Its kind."""
     imaging: bool = False
+    """Whether the imaging part is on. Image interpretation is a medical-device function: off by default."""
     dicomweb_url: str = ""
+    """Base URL of the DICOMweb server."""
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,75 @@
+"""Writes docs/configuration.md from the settings themselves: ``python -m cds_service.configuration_page``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from cds_service.settings import Client, Settings
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+
+HEAD = """# Configuration
+
+Every setting is an environment variable with the prefix `CDS_` and a key of the TOML file given to `serve --config` (lower case, without
+the prefix). The environment wins over the file. This page is written from `cds_service/settings.py` by `make docs`.
+
+| environment | key | default | what it is |
+| --- | --- | --- | --- |
+"""
+
+CLIENTS = """
+## Clients
+
+One `[clients.NAME]` table an EHR, in the file. A call's client is found by the issuer of its verified token, then by the origin of its
+`fhirServer`, else it gets the profile `spec`.
+
+| key | default | what it is |
+| --- | --- | --- |
+"""
+
+EXAMPLE = """
+## Example
+
+```toml
+mode = "production"
+public_url = "https://cds.hospital.example"
+database_url = "postgresql+psycopg://cds@database/cds"
+cors_origins = ["https://ehr.hospital.example"]
+timezone = "Europe/Berlin"
+site_rules = "/etc/cds/site.toml"
+
+[clients.main-ehr]
+issuer = "https://ehr.hospital.example/fhir"
+fhir_origins = ["https://ehr.hospital.example"]
+jwks_url = "https://ehr.hospital.example/.well-known/jwks.json"
+profile = "epic"
+```
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    rows = [
+        f"| `CDS_{name.upper()}` | `{name}` | {_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+        if name != "clients"
+    ]
+    return HEAD + "\n".join(rows) + "\n" + CLIENTS + "\n".join(_rows(Client)) + "\n" + EXAMPLE
+
+
+def _rows(model: type[BaseModel]) -> list[str]:
+    return [f"| `{name}` | {_default(field)} | {field.description} |" for name, field in model.model_fields.items()]
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.get_default(call_default_factory=True)
+    shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return f"`{shown}`" if shown not in ("", None, [], {}) else "—"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
