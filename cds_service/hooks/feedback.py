@@ -1,4 +1,4 @@
-"""Reads feedback leniently (rows F1, F2): single or batched, ``overrideReason`` or ``overrideReasons``, odd members aside."""
+"""Reads feedback leniently (rows F1, F2): one entry or many, ``overrideReason`` singular or plural."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Feedback(NamedTuple):
 
 
 def parse(body: bytes) -> Feedback:
-    """Entries of ``POST /cds-services/{id}/feedback``. BadRequest when the body is no feedback or no entry is usable."""
+    """Entries of ``POST /cds-services/{id}/feedback``; BadRequest when it is no feedback or no entry is usable."""
     try:
         document = msgspec.json.decode(body[3:] if body[:3] == b"\xef\xbb\xbf" else body)
     except (msgspec.DecodeError, UnicodeDecodeError):

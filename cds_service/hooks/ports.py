@@ -1,0 +1,91 @@
+"""What the CDS Hooks routes need of the rest of the house. app.py hands it in; tests hand in small ones of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cds_service.hooks.client_auth import Trusted
+from cds_service.hooks.protocol import FeedbackEntry
+from cds_service.rules.catalogue import Switch
+from cds_service.services.service import Answer, IssuedCard, Service
+from cds_service.settings import Settings
+
+
+class Clients(Protocol):
+    """Who calls (client_auth.ClientAuth)."""
+
+    async def verify(self, authorization: str, path: str, deadline: float) -> Trusted:
+        """The caller, or NotAuthenticated."""
+        ...
+
+
+class Replay(Protocol):
+    """First answers of hook instances, encrypted, bounded, shared by database (hooks/replay.py)."""
+
+    async def find(
+        self, client: str, service: str, hook_instance: str, body_hash: bytes, deadline: float
+    ) -> bytes | None:
+        """The body first answered to the same question, or None; never raises for a store that is down."""
+        ...
+
+    def keep(self, client: str, service: str, hook_instance: str, body_hash: bytes, body: bytes) -> None:
+        """Remember it, off the request path."""
+        ...
+
+
+class Ledger(Protocol):
+    """Issued cards and the feedback on them (hooks/ledger.py)."""
+
+    def issue(self, client: str, user: str, cards: Sequence[IssuedCard]) -> None:
+        """Remember cards that went out, off the request path."""
+        ...
+
+    def feedback(self, client: str, service: str, entries: Sequence[FeedbackEntry]) -> None:
+        """Take feedback; unknown uuids are counted, not refused. Unavailable when it cannot be kept."""
+        ...
+
+
+class Audit(Protocol):
+    """Who asked what when (audit.py). Fields outside its allow-list are refused there."""
+
+    def write(self, event: str, **fields: object) -> None:
+        """One line, off the request path."""
+        ...
+
+
+class Metrics(Protocol):
+    """Counters (metrics.py)."""
+
+    def call(self, service: str, answer: Answer, seconds: float) -> None:
+        """One answered hook call."""
+        ...
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to ``family`` or ``family:reason``."""
+        ...
+
+
+class Switches(Protocol):
+    """Run-time switches (switches.py)."""
+
+    def service(self, service_id: str) -> Switch:
+        """Whether a service is off, in shadow or on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything a hook call touches."""
+
+    settings: Settings
+    services: Mapping[str, Service]  # by id, in the order of the discovery document
+    clients: Clients
+    replay: Replay
+    ledger: Ledger
+    audit: Audit
+    metrics: Metrics
+    switches: Switches
+    clock: Callable[[], datetime]  # wall clock, aware
