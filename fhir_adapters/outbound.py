@@ -1,0 +1,247 @@
+"""The one door out. Every request to an EHR, an archive or a model server passes it (DESIGN §5.8).
+
+It works on httpx2's transport seam, not on its client: so there is no cookie jar shared between patients, no proxy or
+credential read from the environment, no redirect followed by itself, and no log line with a URL in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin
+
+import httpcore2
+import httpx2
+
+from fhir_adapters import errors
+from fhir_adapters.addresses import Origin, Policy, Resolver, origin_of
+from fhir_adapters.pinned import PinnedBackend, SystemResolver
+from fhir_adapters.server import Limits, Reply, Server
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+READS = frozenset({"GET", "HEAD"})
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # one at a time
+ORIGINS_KEPT = 256
+
+
+class Outbound:
+    """The door. Made inside the event loop that uses it; ``aclose`` at the end."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        limits: Limits | None = None,
+        resolver: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.policy = policy
+        self.limits = limits or Limits()
+        self._system_resolver = None if resolver else SystemResolver()
+        self._backend = PinnedBackend(policy, resolver or self._system_resolver or SystemResolver())
+        self._tls = tls
+        self._transport: _Transport | None = None
+        self._servers: dict[Origin, Server] = {}
+        # At DEBUG httpcore2 writes response headers, Location with its query among them.
+        logging.getLogger("httpcore2").setLevel(logging.INFO)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        max_bytes: int = 0,
+        where: str = "",
+    ) -> Reply:
+        """One request, one answer whatever its status, or an error of ``errors`` and no other. Nothing is retried.
+
+        ``deadline`` is a moment of the event loop's clock; ``where`` a path template for messages. Headers with
+        credentials are the caller's to give for this URL's origin: redirects never leave it.
+        """
+        server, clock = self.server(url, where), asyncio.get_running_loop().time
+        sent_at = clock()
+        if sent_at >= deadline:
+            raise errors.TimedOut(where)
+        server.check(where)
+        max_bytes = max_bytes or self.limits.max_bytes
+        try:
+            async with asyncio.timeout_at(deadline), server.slots:
+                sent_at = clock()
+                reply = await self._follow(
+                    method, url, headers or {}, content, max_bytes or self.limits.max_bytes, where
+                )
+        except TimeoutError:
+            if clock() - sent_at >= self.limits.patience_s:
+                server.breaker.failed(sent_at)
+            else:
+                server.breaker.abandoned()
+            raise errors.TimedOut(where) from None
+        except (errors.Unreachable, errors.BadBody):
+            server.breaker.failed(sent_at)
+            raise
+        except BaseException:
+            server.breaker.abandoned()
+            raise
+        server.note(reply, sent_at)
+        return reply
+
+    def server(self, url: str, where: str = "") -> Server:
+        """What is remembered of the origin of ``url``; UnsafeAddress when it may not be called."""
+        try:
+            origin = self.policy.admit(url)
+        except errors.UnsafeAddress as error:
+            raise errors.UnsafeAddress(where, detail=error.detail) from None
+        server = self._servers.get(origin)
+        if server is None:
+            if len(self._servers) >= ORIGINS_KEPT:
+                self._servers.pop(next(iter(self._servers)))
+            server = self._servers[origin] = Server(asyncio.get_running_loop().time, self.limits)
+        return server
+
+    async def _follow(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, max_bytes: int, where: str
+    ) -> Reply:
+        origin = origin_of(url)
+        for _ in range(self.limits.redirects + 1):
+            reply = await self._exchange(method, url, headers, content, max_bytes, where)
+            if reply.status not in REDIRECTS or method not in READS:
+                return reply
+            url = urljoin(url, reply.headers.get("location", ""))
+            if not _within(url, origin):
+                raise errors.Redirected(where, reply.status)
+        raise errors.Redirected(where, reply.status, detail="too many")
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, max_bytes: int, where: str
+    ) -> Reply:
+        try:
+            request = httpx2.Request(
+                method,
+                url,
+                headers={"Accept-Encoding": "gzip", "User-Agent": "medgemma-cds", **headers},
+                content=content or None,
+                extensions={"timeout": {"connect": self.limits.connect_s}},
+            )
+            response = await self._pool().handle_async_request(request)
+        except errors.UnsafeAddress as error:
+            raise errors.UnsafeAddress(where, detail=error.detail) from None
+        except (httpx2.InvalidURL, UnicodeError):
+            raise errors.UnsafeAddress(where, detail="not a plain absolute http or https address") from None
+        except FAULTS as error:
+            raise errors.Unreachable(where, detail=type(error).__name__) from None
+        try:
+            body = await _read(response, max_bytes, where)
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, url)
+
+    def _pool(self) -> _Transport:
+        """Made at the first request: a service that never fetches never pays the 50 ms of a TLS context."""
+        if self._transport is None:
+            self._transport = _Transport(self._backend, self._tls or httpx2.create_ssl_context())
+        return self._transport
+
+    async def aclose(self) -> None:
+        """Close every pooled connection."""
+        if self._transport is not None:
+            await self._transport.aclose()
+        if self._system_resolver is not None:
+            self._system_resolver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+FAULTS = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+    httpx2.DecodingError,
+    ssl.SSLError,
+)
+
+
+class _Transport(httpx2.AsyncBaseTransport):
+    """httpx2's transport over a connection pool with our network backend; the stock one has no place for it."""
+
+    def __init__(self, backend: httpcore2.AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            network_backend=backend,
+            max_connections=None,  # each origin has its own bound (Limits.per_origin): one that hangs starves no other
+            max_keepalive_connections=64,
+            keepalive_expiry=30.0,
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send; the body of the answer is still to be read."""
+        url = request.url
+        response = await self._pool.handle_async_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx2.Response(response.status, headers=response.headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._pool.aclose()
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The bytes of an answer as they come."""
+
+    def __init__(self, response: httpcore2.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._response.aiter_stream():
+            yield part
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+async def _read(response: httpx2.Response, max_bytes: int, where: str) -> bytes:
+    """The decompressed body, given up at the first byte over the cap."""
+    status = response.status_code
+    declared = response.headers.get("content-length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+        raise errors.TooLarge(where, status)
+    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
+        raise errors.WrongContentType(where, status, detail="content encoding")
+    parts, size = [], 0
+    try:
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > max_bytes:
+                raise errors.TooLarge(where, status)
+            parts.append(part)
+    except FAULTS as error:
+        raise errors.Unreachable(where, status, detail=f"answer cut off ({type(error).__name__})") from None
+    return b"".join(parts)
+
+
+def _within(url: str, origin: Origin) -> bool:
+    try:
+        return origin_of(url) == origin
+    except errors.UnsafeAddress:
+        return False
