@@ -24,12 +24,12 @@ class Bearer:
         self._clock = clock
         self._expires_at = clock() + expires_in if expires_in > 0 else float("inf")
 
-    def header(self) -> dict[str, str]:
+    def header(self, where: str = "") -> dict[str, str]:
         """The Authorization header; TokenExpired when there is no valid token any more."""
         if self._clock() >= self._expires_at:
             self.spend()
         if self._fault:
-            raise TokenExpired(detail=self._fault)
+            raise TokenExpired(where, detail=self._fault)
         return {"Authorization": f"Bearer {self._token}"}
 
     def spend(self, fault: str = "no longer valid") -> None:
