@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.services.service import Answer, IssuedCard
 
@@ -42,6 +44,11 @@ def incomplete(service_id: str, title: str) -> Answer:
         f"{title} could not check everything",
         "Parts of the record were not available, and nothing was found in the parts that were.",
     )
+
+
+def join(answer: Answer, notice: Answer) -> Answer:
+    """The answer with the notice's card; its outcome, counts and notes stay its own."""
+    return replace(answer, cards=[*answer.cards, *notice.cards], issued=[*answer.issued, *notice.issued])
 
 
 def _notice(service_id: str, topic: str, display: str, summary: str, detail: str) -> Answer:

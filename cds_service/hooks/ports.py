@@ -1,4 +1,4 @@
-"""What the CDS Hooks routes need of the rest of the house. app.py hands it in; tests hand in small ones of their own."""
+"""What the CDS Hooks routes need of the rest of the house; app.py hands it in, tests hand in small ones."""
 
 from __future__ import annotations
 
