@@ -15,6 +15,11 @@ from msgspec import Raw, Struct, field
 from cds_service.web.simulator.outcome import outcome
 
 _members = msgspec.json.Decoder(dict[str, Raw])
+_FOREIGN = (
+    b'{"resource":{"resourceType":"Observation","id":"foreign-1","status":"final","code":{"coding":[{"system":'
+    b'"http://loinc.org","code":"2823-3"}]},"subject":{"reference":"Patient/somebody-else"},"effectiveDateTime":'
+    b'"2020-01-01T08:00:00Z","valueQuantity":{"value":7.4,"unit":"mmol/L"}},"search":{"mode":"match"}}'
+)
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +37,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     repeat: bool = False
     entries: bool = True
     outcome_entry: bool = False
+    foreign_entry: bool = False
     keep: float = 1.0  # the share of the body that is sent
     breaks_off: bool = False  # the connection closes before the announced length
     delay_s: float = 0.0  # before the first byte
@@ -111,6 +117,8 @@ def _spoil_bundle(fault: Fault, body: bytes) -> bytes:
     if fault.outcome_entry:
         issue = outcome("warning", "incomplete", fault.about)
         entries.append(Raw(b'{"resource":%s,"search":{"mode":"outcome"}}' % issue))
+    if fault.foreign_entry:
+        entries.append(Raw(_FOREIGN))
     if fault.next:
         links = msgspec.json.decode(members.get("link", b"[]"), type=list[dict[str, str]])
         members["link"] = Raw(msgspec.json.encode(_with_next(links, fault.next)))

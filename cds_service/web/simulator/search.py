@@ -79,7 +79,7 @@ def _found(rows: Sequence[Row], query: Sequence[tuple[str, str]], honoured: list
 
 
 def _refuse_unknown(name: str, strict: bool) -> None:
-    """Passing over a chained parameter would answer with everybody: it is refused, as everything unknown is if strict."""
+    """A chained parameter passed over would answer with everybody: it is refused, like everything unknown if strict."""
     if strict or "." in name or name.startswith("_has") or name in {"_filter", "_query", "_text", "_content"}:
         raise FhirError(400, "not-supported", f"the search parameter {name!r} is not supported here")
 

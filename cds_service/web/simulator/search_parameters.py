@@ -91,18 +91,25 @@ def _shared(value: Any) -> Any:
 
 
 def _values(resource: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> Iterator[Any]:
-    for path in paths:
-        nodes: list[Any] = [resource]
-        for part in path:
-            deeper: list[Any] = []
-            for node in nodes:
-                value = node.get(part) if isinstance(node, dict) else None
-                if isinstance(value, list):
-                    deeper += value
-                elif value is not None:
-                    deeper.append(value)
-            nodes = deeper
+    for first, *deeper in paths:
+        value = resource.get(first)
+        if value is None:
+            continue
+        nodes = value if isinstance(value, list) else [value]
+        for part in deeper:
+            nodes = _members(nodes, part)
         yield from nodes
+
+
+def _members(nodes: list[Any], name: str) -> list[Any]:
+    found: list[Any] = []
+    for node in nodes:
+        value = node.get(name) if isinstance(node, dict) else None
+        if isinstance(value, list):
+            found += value
+        elif value is not None:
+            found.append(value)
+    return found
 
 
 def _codes(value: Any) -> Iterator[tuple[str, str]]:
