@@ -2,6 +2,7 @@
 
 Readers of ``fhir_adapters`` say what the JSON says; only this package judges units, status, time and identity.
 A fact carries what a card or a prompt needs to print and to cite it: a label, a time, a value and the resource it came from.
+Facts hold no cycles, so they are kept out of the garbage collector (``gc=False``): charts of 20,000 observations stay cheap.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeVar
 from msgspec import Struct, field
 
 
-class Code(Struct, frozen=True):
+class Code(Struct, frozen=True, gc=False):
     """One coding. Matching is always on (system, code): LOINC numbers collide with race codes."""
 
     system: str
@@ -60,7 +61,7 @@ class Refusal(StrEnum):
     MALFORMED = "malformed"
 
 
-class Fact(Struct, frozen=True, kw_only=True):
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """One dated datum of the record. ``time`` is aware; it is None when the record gives none or an unusable one."""
 
     number: int
@@ -79,7 +80,7 @@ class Fact(Struct, frozen=True, kw_only=True):
         return f"F{self.number}"
 
 
-class Reading(Fact, frozen=True, kw_only=True):
+class Reading(Fact, frozen=True, kw_only=True, gc=False):
     """One measured or observed item (Observation or a component of it).
 
     ``value`` is in the concept's canonical unit (units.toml); ``written`` keeps what the source says where that differs.
@@ -91,7 +92,9 @@ class Reading(Fact, frozen=True, kw_only=True):
     unit: str = ""
     text: str = ""  # coded or string value
     value_codes: tuple[Code, ...] = ()
-    written: str = ""  # '88.4 umol/L' where converted
+    written: str = ""  # '88.4 umol/L' where converted; a coded answer's own words
+    written_value: Decimal | None = None  # the number before conversion, for thresholds that exist in both unit systems
+    written_unit: str = ""  # its unit in canonical spelling: 'umol/L'
     low: Decimal | None = None  # reference range of the source, canonical unit
     high: Decimal | None = None
     flags: tuple[str, ...] = ()  # interpretation codes of the lab: H, HH, L, LL, A, AA, N …
@@ -103,7 +106,7 @@ class Reading(Fact, frozen=True, kw_only=True):
         return self.value is not None and not self.comparator and self.refusal is None
 
 
-class Problem(Fact, frozen=True, kw_only=True):
+class Problem(Fact, frozen=True, kw_only=True, gc=False):
     """A Condition. ``negated`` for refuted ones; ``active`` for active, recurrence, relapse."""
 
     clinical_status: str = ""
@@ -114,7 +117,7 @@ class Problem(Fact, frozen=True, kw_only=True):
     end: datetime | None = None
 
 
-class Allergy(Fact, frozen=True, kw_only=True):
+class Allergy(Fact, frozen=True, kw_only=True, gc=False):
     """An AllergyIntolerance. ``negated`` for refuted ones and for coded or worded “no known allergies”."""
 
     criticality: str = ""  # low, high, unable-to-assess
@@ -127,7 +130,7 @@ class Allergy(Fact, frozen=True, kw_only=True):
     no_known: bool = False
 
 
-class Medication(Fact, frozen=True, kw_only=True):
+class Medication(Fact, frozen=True, kw_only=True, gc=False):
     """A MedicationRequest, MedicationStatement or MedicationAdministration. ``label`` is the drug as the record names it."""
 
     resource_type: str
@@ -139,7 +142,7 @@ class Medication(Fact, frozen=True, kw_only=True):
     do_not_perform: bool = False
 
 
-class Event(Fact, frozen=True, kw_only=True):
+class Event(Fact, frozen=True, kw_only=True, gc=False):
     """A Procedure, Encounter, Immunization, DiagnosticReport, DocumentReference, ImagingStudy, ServiceRequest, Coverage of care …"""
 
     resource_type: str
@@ -152,7 +155,7 @@ class Event(Fact, frozen=True, kw_only=True):
     identifiers: tuple[str, ...] = ()
 
 
-class Order(Fact, frozen=True, kw_only=True):
+class Order(Fact, frozen=True, kw_only=True, gc=False):
     """A draft order of the hook's context. ``raw`` is its JSON as sent: an update action copies it with numbers as written."""
 
     resource_type: str
@@ -220,6 +223,7 @@ class Record(Struct, frozen=True, kw_only=True):
     absences: Sequence[Absence] = ()
     truncated: Sequence[str] = ()  # what was cut by a cap, said in words
     faults: Counter[str] = field(default_factory=Counter)  # resources no reader could read, by reason
+    excluded: Counter[str] = field(default_factory=Counter)  # resources read and left out: 'Condition: entered in error'
 
     def latest(self, concept: str, within: timedelta | None = None) -> Reading | None:
         """The newest usable reading of a concept, if it is not older than ``within``."""
@@ -230,6 +234,10 @@ class Record(Struct, frozen=True, kw_only=True):
                 return None
             return reading
         return None
+
+    def refused_of(self, concept: str, since: datetime | None = None) -> list[Reading]:
+        """Readings of a concept that may not be used, newest first; ``since`` leaves out those dated before it (undated ones stay)."""
+        return [r for r in self.refused if r.concept == concept and (since is None or r.time is None or r.time >= since)]
 
     def looked_for(self, resource_type: str) -> bool:
         """True when the resource type was really searched (found or none found), false when absent for another reason."""

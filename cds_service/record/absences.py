@@ -1,0 +1,68 @@
+"""What the record cannot say, and why: never asked, nothing there, not permitted, failed, unreadable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from cds_service.record import text
+from cds_service.record.facts import Absence, Reason
+from cds_service.record.gathered import Answer
+
+REASONS = {
+    "none found": (Reason.NONE_FOUND, ""),
+    "none reported": (Reason.NONE_FOUND, "the client reports none"),
+    "not asked": (Reason.NOT_ASKED, ""),
+    "not permitted": (Reason.NOT_PERMITTED, ""),
+    "failed": (Reason.FAILED, ""),
+    "timed out": (Reason.FAILED, "timed out"),
+    "gone": (Reason.FAILED, "gone"),
+    "unreadable": (Reason.UNREADABLE, ""),
+}
+NOTHING_THERE = frozenset({"none found", "none reported"})
+
+
+def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list[Absence]:
+    """One Absence for each part that was not obtained, and for each expected type of which nothing was asked or found."""
+    found: list[Absence] = []
+    present: set[str] = set()
+    nothing: dict[str, tuple[Reason, str]] = {}
+    for answer in retrieved.values():
+        kind, state = answer.resource_type, str(answer.state)
+        if state == "present":
+            absence = _unreadable(answer)
+            if absence is None:
+                present.add(kind)
+                found += _reported(answer)
+            else:
+                found.append(absence)
+        elif state in NOTHING_THERE:
+            nothing.setdefault(kind, REASONS[state])
+        else:
+            reason, why = REASONS.get(state, (Reason.FAILED, state))
+            detail = ", ".join(filter(None, (answer.key, why, getattr(answer, "detail", ""))))
+            found.append(Absence(kind, reason, text.clean(detail, 200)))
+    told = {a.what for a in found}
+    found += [Absence(k, *r) for k, r in nothing.items() if k not in present and k not in told]
+    known = present | told | nothing.keys() | _types(retrieved.values())
+    found += [Absence(k, Reason.NOT_ASKED) for k in dict.fromkeys(expected) if k not in known]
+    return found
+
+
+def _unreadable(answer: Answer) -> Absence | None:
+    """Something came, and nothing of it could be read."""
+    faults = sum((page.faults for page in answer.resources), start=type(answer.resources[0].faults)()) if answer.resources else None
+    if faults and not any(page.views for page in answer.resources):
+        return Absence(answer.resource_type, Reason.UNREADABLE, f"{answer.key}: {', '.join(faults)}")
+    return None
+
+
+def _reported(answer: Answer) -> list[Absence]:
+    """Errors a server reports beside its entries: the list may be incomplete."""
+    codes = {i.code for page in answer.resources for i in page.issues if i.severity in ("fatal", "error")}
+    if not codes:
+        return []
+    return [Absence(answer.resource_type, Reason.FAILED, text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200))]
+
+
+def _types(answers: Iterable[Answer]) -> set[str]:
+    return {view.resourceType for a in answers for page in a.resources for view in page.views}

@@ -1,0 +1,188 @@
+"""What was retrieved → the fact table of one patient. Pure: no I/O, ``now`` is the only clock. Raises WrongPatient alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cds_service.errors import WrongPatient
+from cds_service.record.absences import absences
+from cds_service.record.allergies import allergies
+from cds_service.record.directives import TARGET, directives, oxygen_targets
+from cds_service.record.documents import Budget, documents, reports
+from cds_service.record.drafts import orders
+from cds_service.record.events import encounters, imaging, immunizations, procedures
+from cds_service.record.facts import Reading, Record
+from cds_service.record.gathered import Answer, Gathered, gathered
+from cds_service.record.medications import medications
+from cds_service.record.patient import Whose, person
+from cds_service.record.problems import problems
+from cds_service.record.readings import Found, Reader
+from cds_service.record.requests import requests
+from cds_service.record.scope import Scope
+from cds_service.record.series import RANK, newest_first, replaced, settle
+from cds_service.record.units import table
+from fhir_adapters.read.medication import MedicationView
+from fhir_adapters.read.observation import ObservationView
+from fhir_adapters.read.patient import PatientView
+from fhir_adapters.read.resources import Resources, read
+
+
+def build(
+    patient_id: str,
+    retrieved: Mapping[str, Answer],
+    now: datetime,
+    *,
+    draft_orders: Raw | None = None,
+    selections: Sequence[str] = (),
+    expected: Collection[str] = (),
+    zone: tzinfo = UTC,
+) -> Record:
+    """The record of ``patient_id`` at ``now`` (aware). ``zone`` is the site's, for times written without one.
+
+    ``expected`` names resource types a service wanted; each yields an Absence when it was not really found.
+    """
+    found = gathered(retrieved)
+    patients = found.of(PatientView)
+    whose = Whose(patient_id, [item.url for view, item in patients if view.id == patient_id])
+    refuse_strangers(patient_id, found, whose)
+    found.index.add((item.reference, item.url, view) for view, item in found.of(MedicationView))
+    scope = Scope(now, zone, whose, found)
+    readings = _readings(scope)
+    budget = Budget()
+    made_requests, made_problems = newest_first(requests(scope)), newest_first(problems(scope))
+    goals = newest_first(directives(scope, made_problems, made_requests))
+    usable = _settled(readings)
+    targets = newest_first(oxygen_targets(goals, made_requests, readings.others))
+    if targets:
+        usable[TARGET] = targets
+    record = Record(
+        now=now,
+        person=person(patient_id, next((v for v, _ in patients if v.id == patient_id), None), zone),
+        readings=usable,
+        others=readings.others,
+        refused=newest_first(readings.refused),
+        problems=made_problems,
+        allergies=newest_first(allergies(scope)),
+        medications=newest_first(medications(scope)),
+        encounters=newest_first(encounters(scope)),
+        procedures=newest_first(procedures(scope)),
+        immunizations=newest_first(immunizations(scope)),
+        reports=newest_first(reports(scope, budget)),
+        documents=newest_first(documents(scope, budget)),
+        imaging=newest_first(imaging(scope)),
+        requests=made_requests,
+        goals=goals,
+        orders=orders(scope, draft_orders, selections),
+        absences=absences(retrieved, expected),
+        truncated=_truncated(retrieved, budget),
+        faults=found.faults,
+        excluded=scope.excluded,
+    )
+    number(record)
+    return record
+
+
+def refuse_strangers(patient_id: str, found: Gathered, whose: Whose) -> None:
+    """Prefetch about somebody else spoils the whole request (fault matrix row 14); what was fetched is refused piece by piece."""
+    for view, item in found.of(PatientView):
+        if item.prefetch and view.id is not None and view.id != patient_id:
+            raise WrongPatient("the prefetch holds a Patient other than context.patientId")
+    for kind, items in found.items.items():
+        if kind is PatientView:
+            continue
+        member = "patient" if "patient" in kind.__struct_fields__ else "subject"
+        if member not in kind.__struct_fields__:
+            continue
+        for item in items:
+            subject = getattr(item.view, member)
+            if subject is not None and subject.reference not in whose.own and item.prefetch and whose.names_another(subject):
+                raise WrongPatient(f"the prefetch holds a {item.view.resourceType} of another patient than context.patientId")
+
+
+def _readings(scope: Scope) -> Found:
+    reader = Reader(scope.now, scope.zone, scope.whose)
+    for item in scope.gathered.items.get(ObservationView, ()):
+        if isinstance(item.view, ObservationView):
+            reader.read(item.view, item.reference)
+    return reader.found
+
+
+def _settled(found: Found) -> dict[str, list[Reading]]:
+    """Readings by concept in the order of units.toml, each series in order, one result for each measurement."""
+    gone: set[int] = set()
+    for group in found.identifiers.values():
+        if len(group) > 1:
+            gone |= _corrected(group, found.refused)
+    usable = {}
+    for key in table().concepts:
+        series = found.usable.get(key)
+        if series is not None:
+            left = [r for r in series if id(r) not in gone] if gone else series
+            if left:
+                usable[key] = settle(left, found.refused)
+    found.others = _settle_others([r for r in found.others if id(r) not in gone], found.refused)
+    return usable
+
+
+def _corrected(group: list[Reading], refused: list[Reading]) -> set[int]:
+    """Results under one identifier: the corrected one replaces its predecessors of one moment; a series under one number stays."""
+    best = max(RANK.get(r.status, 0) for r in group)
+    lower = [r for r in group if RANK.get(r.status, 0) < best]
+    if not lower or len({r.time for r in lower}) != 1:
+        return set()
+    winner = min((r for r in group if RANK.get(r.status, 0) == best), key=lambda r: r.reference)
+    refused += [replaced(r, f"replaced by a {winner.status} result ({winner.reference})") for r in lower]
+    return {id(r) for r in lower}
+
+
+def _settle_others(others: list[Reading], refused: list[Reading]) -> list[Reading]:
+    groups: dict[object, list[Reading]] = {}
+    for reading in others:
+        groups.setdefault((reading.codes[0].system, reading.codes[0].code, reading.label) if reading.codes else reading.label, []).append(reading)
+    return newest_first([r for group in groups.values() for r in settle(group, refused)])
+
+
+def _truncated(retrieved: Mapping[str, Answer], budget: Budget) -> list[str]:
+    said = [f"{a.key}: {a.truncated}" for a in retrieved.values() if a.truncated]
+    return said + ([f"text of {budget.cut} documents cut"] if budget.cut else [])
+
+
+def number(record: Record) -> None:
+    """F1 … in record order, refused readings after all others. The record is still ours alone, so its facts may be written."""
+    n = 0
+    write = msgspec.structs.force_setattr
+    for fact in record.facts():
+        n += 1
+        write(fact, "number", n)
+    for fact in record.refused:
+        n += 1
+        write(fact, "number", n)
+
+
+class Whole(Struct):
+    """One Bundle that holds everything, as an answer of ``gather`` would."""
+
+    resources: list[Resources]
+    key: str = "bundle"
+    resource_type: str = "Bundle"
+    state: str = "present"
+    truncated: str = ""
+    origin: str = "fhir"
+    detail: str = ""
+
+
+def from_bundle(body: bytes, now: datetime, patient_id: str | None = None, **options: object) -> Record:
+    """The record of the patient of one Bundle: for tests, benches and the command line.
+
+    Without ``patient_id`` the Bundle's first Patient is meant. Raises ValueError when there is none.
+    """
+    resources = read(body)
+    if patient_id is None:
+        patient_id = next((v.id for v in resources.views if isinstance(v, PatientView) and v.id), None)
+        if patient_id is None:
+            raise ValueError("no Patient in this Bundle")
+    return build(patient_id, {"bundle": Whole([resources])}, now, **options)  # type: ignore[arg-type]

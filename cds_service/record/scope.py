@@ -1,0 +1,79 @@
+"""What every fact-maker needs of one build: the clock, the zone, whose record it is, and what was left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from typing import Any, TypeVar
+
+from msgspec import Struct, field
+
+from cds_service.record import times
+from cds_service.record.facts import Refusal
+from cds_service.record.gathered import Gathered, Item
+from cds_service.record.patient import Whose
+from fhir_adapters.read.datatypes import Period, Reference
+from fhir_adapters.read.view import View
+
+V = TypeVar("V", bound=View)
+MODIFIED = "changed by an extension we do not know"
+
+
+class Scope(Struct):
+    """One build."""
+
+    now: datetime
+    zone: tzinfo
+    whose: Whose
+    gathered: Gathered
+    excluded: Counter[str] = field(default_factory=Counter)
+
+    def of(self, kind: type[V]) -> Iterator[tuple[V, Item, str]]:
+        """The resources of one type that are this patient's and not entered in error, each with a first remark."""
+        for view, item in self.gathered.of(kind):
+            subject: Any = getattr(view, "subject", None) or getattr(view, "patient", None)
+            verdict = self.whose.judge(subject if isinstance(subject, Reference) else None)
+            name = view.resourceType
+            if verdict == "other":
+                self.excluded[f"{name}: {Refusal.OTHER_PATIENT.value}"] += 1
+            elif (getattr(view, "status", None) or "").strip().casefold() == "entered-in-error":
+                self.excluded[f"{name}: {Refusal.ENTERED_IN_ERROR.value}"] += 1
+            else:
+                yield view, item, remark(view, verdict)
+
+    def at(self, *written: str | None) -> times.Moment:
+        """The first of several times that is given. Future and ancient ones keep their text and lose their moment."""
+        text = next((w for w in written if w), None)
+        moment = times.parse(text, self.zone)
+        if moment.time is not None and times.judge(moment, self.now, self.zone) is Refusal.IMPLAUSIBLE_TIME:
+            return times.Moment(None, moment.text)
+        return moment
+
+    def period(self, period: Period | None) -> tuple[datetime | None, datetime | None]:
+        """Start and end of a period."""
+        if period is None:
+            return None, None
+        return self.at(period.start).time, self.at(period.end).time
+
+    def past(self, moment: times.Moment) -> times.Moment:
+        """A moment at which something happened: one that lies ahead is no date of anything done."""
+        if moment.time is not None and times.judge(moment, self.now, self.zone) is Refusal.FUTURE:
+            return times.Moment(None, moment.text, note="dated in the future")
+        return moment
+
+
+def remark(view: View, verdict: str) -> str:
+    """What a reader must be told of a resource as a whole."""
+    parts = [verdict] if verdict else []
+    if view.damaged:
+        parts.append(f"partly unreadable: {', '.join(view.damaged)}")
+    extension = getattr(view, "modifierExtension", None)
+    if extension is not None and len(extension) > 4:
+        parts.append(MODIFIED)
+    return "; ".join(parts)
+
+
+def joined(*parts: str) -> str:
+    """Remarks in one line, empty ones left out."""
+    return "; ".join(dict.fromkeys(p for p in parts if p))

@@ -1,0 +1,139 @@
+"""How a fact is printed: the same on cards, in prompts and for the checks of grounding.
+
+Numbers stand as the record writes them. Only a number with more than four decimals (a computed or converted one) is rounded,
+to four significant digits; the source's own writing stands beside a converted value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from zoneinfo import ZoneInfo
+
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
+
+UNITS: Mapping[str, str] = {
+    "{score}": "", "{INR}": "", "[pH]": "", "mm[Hg]": "mmHg", "Cel": "°C", "[degF]": "°F", "10*3/uL": "10³/µL",
+    "10*6/uL": "10⁶/µL", "mL/min/{1.73_m2}": "mL/min/1.73 m²", "kg/m2": "kg/m²", "m[IU]/L": "mIU/L", "wk": "weeks",
+    "umol/L": "µmol/L",
+}  # fmt: skip
+ROUNDED = Context(prec=4, rounding=ROUND_HALF_EVEN)
+DECIMALS = 4
+FLAG_WORDS = {
+    "HH": "critically high", "LL": "critically low", "HU": "high", "LU": "low", "AA": "critically abnormal", "H": "high",
+    "L": "low", "A": "abnormal", "N": "normal",
+}  # fmt: skip
+
+
+def number(value: Decimal) -> str:
+    """A decimal without exponent; trailing zeros as written."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -DECIMALS:
+        value = ROUNDED.plus(value) if value.adjusted() < DECIMALS else value.quantize(Decimal(1))
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return format(value, "f")
+
+
+def unit(code: str) -> str:
+    """A UCUM code as clinicians write it."""
+    return UNITS.get(code, code)
+
+
+def value(reading: Reading) -> str:
+    """'6.1 mmol/L', '<0.2 ng/mL', 'Alert'. A converted value is followed by what the source wrote."""
+    if reading.value is None:
+        return reading.text or reading.written
+    shown = unit(reading.unit)
+    gap = "" if shown in ("", "%") else " "
+    text = f"{reading.comparator}{number(reading.value)}{gap}{shown}"
+    if shown == "%":
+        text = f"{reading.comparator}{number(reading.value)} %"
+    return f"{text} (written {reading.written})" if reading.written else text
+
+
+def moment(fact: Fact, zone: ZoneInfo) -> str:
+    """'2026-11-20 08:10' in ``zone``, '2026-11-20' where only the day is known, '' for the undated."""
+    if fact.time is None:
+        return ""
+    if len(fact.time_text) == 10:
+        return fact.time_text
+    return fact.time.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+
+def dated(fact: Fact, zone: ZoneInfo) -> str:
+    """The moment, or 'undated' with what the record does say of the time."""
+    shown = moment(fact, zone)
+    if shown:
+        return shown
+    return f"undated ({fact.time_text})" if fact.time_text else "undated"
+
+
+def level(reading: Reading) -> str:
+    """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range; '' where neither tells."""
+    for flag, words in FLAG_WORDS.items():
+        if flag in reading.flags and flag != "N":
+            return words
+    if reading.value is None:
+        return ""
+    if reading.high is not None and reading.value > reading.high and reading.comparator not in ("<", "<="):
+        return "high"
+    if reading.low is not None and reading.value < reading.low and reading.comparator not in (">", ">="):
+        return "low"
+    return ""
+
+
+def reference_range(reading: Reading) -> str:
+    """'ref 3.5–5.1', 'ref ≤5.1', 'ref ≥3.5', ''."""
+    if reading.low is not None and reading.high is not None:
+        return f"ref {number(reading.low)}–{number(reading.high)}"
+    if reading.high is not None:
+        return f"ref ≤{number(reading.high)}"
+    return f"ref ≥{number(reading.low)}" if reading.low is not None else ""
+
+
+def line(fact: Fact, zone: ZoneInfo) -> str:
+    """'2026-11-20 08:10 · Potassium 6.1 mmol/L · ref 3.5–5.1 · high · Observation/k1'."""
+    parts = [dated(fact, zone), *described(fact, zone), fact.note, fact.reference]
+    return " · ".join(p for p in parts if p)
+
+
+def described(fact: Fact, zone: ZoneInfo) -> list[str]:
+    """What a fact says, without its time, note and reference."""
+    if isinstance(fact, Reading):
+        status = fact.status if fact.status in ("preliminary", "amended", "corrected") else ""
+        refusal = f"not used: {fact.refusal.value}" if fact.refusal is not None else ""
+        return [f"{fact.label} {value(fact)}".strip(), reference_range(fact), level(fact), status, refusal]
+    if isinstance(fact, Problem):
+        return [fact.label, "refuted" if fact.negated else fact.clinical_status]
+    if isinstance(fact, Allergy):
+        return _allergy(fact)
+    if isinstance(fact, Medication):
+        return [fact.label, fact.dose, "do not give" if fact.do_not_perform else "", fact.status]
+    if isinstance(fact, Order):
+        return [fact.label, fact.dose, "do not perform" if fact.do_not_perform else "", fact.priority, "draft order"]
+    if isinstance(fact, Event):
+        ended = day(fact.end, zone)
+        return [fact.label, fact.text[:200], fact.status, f"until {ended}" if ended else ""]
+    return [fact.label]
+
+
+def _allergy(fact: Allergy) -> list[str]:
+    if fact.no_known:
+        return [fact.label]
+    name = "Intolerance" if fact.type == "intolerance" else "Allergy"
+    return [
+        f"{name}: {fact.label}",
+        ", ".join(fact.manifestations),
+        fact.severity,
+        f"criticality {fact.criticality}" if fact.criticality else "",
+        "refuted" if fact.negated else (fact.status if fact.status != "active" else ""),
+    ]
+
+
+def day(when: datetime | date | None, zone: ZoneInfo) -> str:
+    """'2026-11-20' in ``zone``."""
+    if isinstance(when, datetime):
+        return when.astimezone(zone).strftime("%Y-%m-%d")
+    return when.isoformat() if when is not None else ""
