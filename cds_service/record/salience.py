@@ -1,0 +1,134 @@
+"""Which facts a prompt of limited length should hold. Deterministic; what is left out is counted by kind and said.
+
+Order of weight: what must always be mentioned (DESIGN §5.3), then what is abnormal, recent and changing, then the rest.
+One reading stands for a series; its predecessor joins it when the value changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from msgspec import Struct, field
+
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading, Record
+from cds_service.record.trend import trend
+from cds_service.record.units import table
+from cds_service.record.wording import level
+
+RECENT = timedelta(days=3)
+CURRENT = timedelta(days=90)
+DISCHARGE = timedelta(days=30)
+STAYS = frozenset({"IMP", "ACUTE", "NONAC", "OBSENC", "EMER", "SS"})
+STATUS_CONCEPTS = frozenset({"code_status", "pregnancy_status", "pregnancy_test", "consciousness", "hypercapnic_target"})
+CRITICAL = ("critically high", "critically low", "critically abnormal")
+
+
+class Selection(Struct, frozen=True):
+    """The facts chosen, most salient first, and how many of each kind were not."""
+
+    facts: list[Fact]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def rank(record: Record, budget: int) -> Selection:
+    """At most ``budget`` facts of a record (drafts of the hook aside), by weight, then newest first, then by number."""
+    weighed = [(weight, fact) for fact, weight in _weighed(record)]
+    weighed.sort(key=lambda pair: (-pair[0], -_stamp(pair[1]), pair[1].number))
+    chosen = [fact for _, fact in weighed[: max(budget, 0)]]
+    held = {fact.number for fact in chosen}
+    left = Counter(kind_of(fact) for fact in record.facts() if fact.number not in held and fact not in record.orders)
+    return Selection(chosen, left)
+
+
+def kind_of(fact: Fact) -> str:
+    """The kind of a fact in words, for the line that says what was left out."""
+    if isinstance(fact, Reading):
+        concept = table().concepts.get(fact.concept)
+        return {"laboratory": "laboratory results", "vital-signs": "vital signs"}.get(
+            concept.group if concept else "", "other observations"
+        )
+    if isinstance(fact, Event):
+        return EVENT_KINDS.get(fact.resource_type, "other entries")
+    return {Problem: "problems", Allergy: "allergies", Medication: "medications"}.get(type(fact), "other entries")
+
+
+EVENT_KINDS = {
+    "Encounter": "encounters", "Procedure": "procedures", "Immunization": "immunizations", "DiagnosticReport": "reports",
+    "DocumentReference": "documents", "ImagingStudy": "imaging studies", "ServiceRequest": "requests",
+    "Goal": "goals and directives", "Consent": "goals and directives", "Flag": "goals and directives",
+}  # fmt: skip
+
+
+def _stamp(fact: Fact) -> float:
+    return fact.time.timestamp() if fact.time is not None else float("-inf")
+
+
+def _weighed(record: Record) -> Iterator[tuple[Fact, int]]:
+    yield from _readings(record)
+    yield from ((p, _problem(record, p)) for p in record.problems)
+    yield from ((a, _allergy(a)) for a in record.allergies)
+    yield from ((m, 60 if m.active else 12 + _age(record, m)) for m in record.medications)
+    yield from ((e, _encounter(record, e)) for e in record.encounters)
+    yield from _events(record, record.goals, 85)
+    yield from _events(record, record.reports, 30)
+    yield from _events(record, record.imaging, 30)
+    yield from _events(record, record.procedures, 22)
+    yield from _events(record, record.requests, 18)
+    yield from _events(record, record.documents, 15)
+    yield from _events(record, record.immunizations, 5)
+
+
+def _age(record: Record, fact: Fact) -> int:
+    """20 for the last days, 10 for the last months, else 0."""
+    if fact.time is None:
+        return 0
+    age = record.now - fact.time
+    return 20 if age <= RECENT else 10 if age <= CURRENT else 0
+
+
+def _events(record: Record, events: Iterable[Event], base: int) -> Iterator[tuple[Fact, int]]:
+    for event in events:
+        boost = 10 if event.category in ("code-status", "oxygen-target") else -60 if event.category == "goal" else 0
+        yield event, base + boost + _age(record, event)
+
+
+def _readings(record: Record) -> Iterator[tuple[Fact, int]]:
+    for concept, series in record.readings.items():
+        newest = series[0]
+        shown = level(newest)
+        weight = 25 + _age(record, newest)
+        if shown in CRITICAL:
+            weight += 55
+        elif shown:
+            weight += 25
+        if concept in STATUS_CONCEPTS:
+            weight += 40
+        moved = trend(series, CURRENT).direction in ("rising", "falling")
+        yield newest, weight + (8 if moved else 0)
+        if moved and len(series) > 1:
+            yield series[1], weight - 5
+    for reading in record.others:
+        yield reading, 8 + _age(record, reading) + (15 if level(reading) else 0)
+
+
+def _problem(record: Record, problem: Problem) -> int:
+    if problem.negated:
+        return 6
+    return 65 if problem.active else 14 + _age(record, problem) // 2
+
+
+def _allergy(allergy: Allergy) -> int:
+    if not allergy.active:
+        return 16
+    severe = allergy.severity == "severe" or allergy.criticality == "high"
+    return 100 if severe else 80
+
+
+def _encounter(record: Record, encounter: Event) -> int:
+    current = encounter.status in ("in-progress", "arrived", "triaged", "onleave")
+    if current:
+        return 75
+    left = encounter.end is not None and record.now - encounter.end <= DISCHARGE and encounter.end <= record.now
+    return 70 if left and encounter.category in STAYS else 14 + _age(record, encounter)

@@ -1,0 +1,46 @@
+"""Whether a series rises or falls. A change counts only when it is larger than what repeated measurement alone explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+
+from cds_service.record.facts import Reading
+
+NOTABLE = Decimal("0.10")  # share of the first value below which two results count as the same
+
+
+class Trend(Struct, frozen=True):
+    """First and last exact reading of a window and the direction between them: rising, falling, stable, '' with fewer than two."""
+
+    first: Reading | None
+    last: Reading | None
+    direction: str
+
+
+def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
+    """The trend of a concept's readings (newest first). Bounds, texts, refused and undated readings take no part.
+
+    ``within`` limits the window to the time before the newest reading.
+    """
+    exact = [r for r in series if r.exact and r.time is not None]
+    if within is not None and exact and exact[0].time is not None:
+        oldest = exact[0].time - within
+        exact = [r for r in exact if r.time is not None and r.time >= oldest]
+    if not exact:
+        return Trend(None, None, "")
+    last, first = exact[0], exact[-1]
+    if first.time == last.time or first.value is None or last.value is None:
+        return Trend(first, last, "")
+    return Trend(first, last, direction(first.value, last.value))
+
+
+def direction(first: Decimal, last: Decimal) -> str:
+    """'rising', 'falling' or 'stable' for two values of one unit; at least a tenth of the first must lie between them."""
+    change = last - first
+    if abs(change) < abs(first) * NOTABLE or change == 0:
+        return "stable"
+    return "rising" if change > 0 else "falling"
