@@ -45,7 +45,7 @@ class FhirServers:
             raise UnsafeAddress("fhirServer must be https")
         if self._strict and with_token:
             raise UnsafeAddress("fhirServer is not one this client may name")
-        return "", "fhirServer not allowed, not called"
+        return "", "fhirServer not allowed so not called"
 
     def _allowed(self, client: Client | None) -> frozenset[str]:
         if client is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from cds_service.hooks.client_auth import Trusted
 from cds_service.hooks.protocol import FeedbackEntry
@@ -49,10 +49,18 @@ class Ledger(Protocol):
 
 
 class Audit(Protocol):
-    """Who asked what when (audit.py). Fields outside its allow-list are refused there."""
+    """Who asked what when (audit.py). Ids of patients, users and hook instances are hashed there, PHI never gets in."""
 
-    def write(self, event: str, **fields: object) -> None:
-        """One line, off the request path."""
+    def write(
+        self,
+        event: str,
+        *,
+        client: str = "",
+        issued: Sequence[IssuedCard] = (),
+        notes: Sequence[str] = (),
+        **fields: Any,
+    ) -> None:
+        """One line, off the request path: 'hook', 'hook repeated', 'hook in shadow', 'hook refused', 'feedback' …"""
         ...
 
 

@@ -107,12 +107,12 @@ def _check_context(context: Context, hook: str, notes: list[str]) -> None:
     if not _fhir_id(context.patientId):
         raise BadRequest("context.patientId must be the id of a FHIR Patient")
     if context.encounterId is not None and not _fhir_id(context.encounterId):
-        notes.append("context.encounterId is not a FHIR id")
+        notes.append("context.encounterId unusable")
         context.encounterId = None
     if hook in NEEDS_ENCOUNTER and not context.encounterId:
         raise BadRequest(f"context.encounterId is required for {hook}")
     if context.userId and not _user_id(context.userId):
-        notes.append("context.userId is not a reference")
+        notes.append("context.userId unusable")
         context.userId = ""
     if context.draftOrders is None or _null(context.draftOrders):
         context.draftOrders = None
@@ -127,7 +127,7 @@ def _authorization(wire: _Wire, notes: list[str]) -> FHIRAuthorization | None:
     members: dict[str, Any] = _read(wire.fhirAuthorization, dict[str, Any], {})
     token = members.get("access_token")
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-        notes.append("fhirAuthorization without a usable access_token")
+        notes.append("fhirAuthorization without access_token")
         return None
     texts = {name: v for name in ("scope", "subject", "patient") if isinstance(v := members.get(name), str)}
     expires = members.get("expires_in")

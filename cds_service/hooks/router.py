@@ -1,6 +1,6 @@
 """The routes of CDS Hooks 2.0.1 (https://cds-hooks.hl7.org/2.0/). They translate; serving.py does the work.
 
-Routes read the ASGI request themselves and answer bytes: no body model, no dependencies, no second encoder on the hot path.
+Routes read the ASGI request themselves and answer bytes: no body model, no dependencies, no second encoder.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cds_service.errors import BadRequest, CdsError, Unavailable, UnknownService
+from cds_service.errors import BadRequest, CdsError, Unavailable, UnknownService, WrongPatient
 from cds_service.hooks import body, discovery, feedback, notices, outcomes, profiles, protocol, request, response
 from cds_service.hooks.admission import Gate, Shares
 from cds_service.hooks.client_auth import Trusted
@@ -31,6 +31,7 @@ REPLAY_S = 0.05  # most a look into the store of first answers may take
 KEYS_S = 2.0  # most a look-up of a client's keys may take
 JSON = "application/json"
 NOTHING = protocol.encode(protocol.Response(cards=[]))
+SECURITY = frozenset({"login", "security", WrongPatient.code})  # refusals an audit looks for first
 HEADERS = {"Cache-Control": "no-store"}
 _log = log(__name__)
 
@@ -65,17 +66,19 @@ class Serving:
     async def invoke(self, http: Request, service: Service) -> Response:
         """POST /cds-services/{id}: 200 with cards, or an error with an OperationOutcome (rows R1–R8, A1, A2)."""
         arrival = get_running_loop().time()
+        trusted: Trusted | None = None
+        patient = ""
         try:
             with self._gate:
                 trusted = await self._admit(http, f"/cds-services/{service.id}", arrival)
                 if self._house.switches.service(service.id) is Switch.OFF:
                     raise UnknownService(f"service '{service.id}' is switched off here")
                 sent = await body.read(http, self._house.settings.max_body_bytes)
-                answer = await self._answer(service, request.parse(sent, service.hook), trusted, arrival)
-        except CdsError as error:
-            return self._refuse(error, service.id, "hook refused")
-        except ClientDisconnect:
-            return self._refuse(BadRequest("the client went away"), service.id, "hook refused")
+                parsed = request.parse(sent, service.hook)
+                patient = parsed.request.context.patientId
+                answer = await self._answer(service, parsed, trusted, arrival)
+        except (CdsError, ClientDisconnect) as error:
+            return self._refuse(error, "hook refused", service.id, trusted, patient)
         except Exception as error:  # noqa: BLE001 - the last guard before the wire
             return self._broken(service, error)
         return Response(answer, 200, HEADERS, JSON)
@@ -83,21 +86,20 @@ class Serving:
     def unknown(self, path: str) -> Response:
         """Any other address below /cds-services: 404."""
         error = UnknownService("no such service; GET /cds-services lists them")
-        return self._refuse(error, "", "feedback refused" if path.endswith("/feedback") else "hook refused")
+        return self._refuse(error, "feedback refused" if path.endswith("/feedback") else "hook refused")
 
     async def take_feedback(self, http: Request, service: Service) -> Response:
         """POST /cds-services/{id}/feedback: 200 once the entries are taken (row F1)."""
+        trusted: Trusted | None = None
         try:
             trusted = await self._admit(http, f"/cds-services/{service.id}/feedback", get_running_loop().time())
             taken = feedback.parse(await body.read(http, feedback.LARGEST_BODY))
             self._house.ledger.feedback(trusted.key, service.id, taken.entries)
-        except CdsError as error:
-            return self._refuse(error, service.id, "feedback refused")
-        except ClientDisconnect:
-            return self._refuse(BadRequest("the client went away"), service.id, "feedback refused")
+        except (CdsError, ClientDisconnect) as error:
+            return self._refuse(error, "feedback refused", service.id, trusted)
         except Exception as error:  # noqa: BLE001 - the last guard before the wire
             _log.error("feedback broke", service=service.id, exc_info=error)
-            return self._refuse(Unavailable("feedback could not be kept"), service.id, "feedback refused")
+            return self._refuse(Unavailable("feedback could not be kept"), "feedback refused", service.id, trusted)
         if taken.unusable:
             self._house.metrics.count("feedback:unreadable", taken.unusable)
         self._house.audit.write("feedback", service=service.id, client=trusted.name, count=len(taken.entries))
@@ -109,11 +111,27 @@ class Serving:
             self._shares.take(trusted.key)
         return trusted
 
-    def _refuse(self, error: CdsError, service_id: str, event: str) -> Response:
-        """The reason of a 401 stays in the audit log (row J7)."""
-        self._house.metrics.count(f"refused:{error.status}")
-        self._house.audit.write(event, service=service_id, status=error.status, reason=error.message)
-        return outcomes.response(error)
+    def _refuse(
+        self,
+        error: CdsError | ClientDisconnect,
+        event: str,
+        service: str = "",
+        who: Trusted | None = None,
+        patient: str = "",
+    ) -> Response:
+        """An error answer and its audit line; the reason of a 401 stays in the latter (row J7)."""
+        told = error if isinstance(error, CdsError) else BadRequest("the client went away")
+        self._house.metrics.count(f"refused:{told.status}")
+        self._house.audit.write(
+            event,
+            service=service,
+            client=who.name if who else "",
+            patient=patient,
+            status=told.status,
+            reason=told.message,
+            outcome="security" if told.code in SECURITY else "refused",
+        )
+        return outcomes.response(told)
 
     async def _answer(self, service: Service, parsed: Parsed, trusted: Trusted, arrival: float) -> bytes:
         asked = self._asked(service, parsed, trusted, arrival)
@@ -177,7 +195,8 @@ class Serving:
             user=hook.context.userId,
             milliseconds=round((get_running_loop().time() - asked.arrival) * 1000, 1),
             outcome=answer.outcome if answer else "",
-            cards=[card.uuid for card in answer.issued] if answer else [],
+            issued=answer.issued if answer else (),
+            counts=answer.counts if answer else {},
             notes=[*asked.notes, *answer.notes] if answer else list(asked.notes),
         )
 
