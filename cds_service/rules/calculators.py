@@ -5,19 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cds_service.rules.scores import (
+    atrial_fibrillation,
+    chemistry,
+    chest,
+    children,
+    contrast,
+    kidney,
+    kidney_injury,
+    liver,
+    news2,
+    sepsis,
+)
 from cds_service.rules.scores.calculator import Calculator, Outcome
-from cds_service.rules.scores.kidney import CKD_G_STAGE, COCKCROFT_GAULT, EGFR_CKD_EPI_2021
-from cds_service.rules.scores.kidney_injury import KDIGO_AKI
-from cds_service.rules.scores.news2 import NEWS2
 
 CALCULATORS: Mapping[str, Calculator] = {
     calculator.name: calculator
     for calculator in (
-        NEWS2,
-        EGFR_CKD_EPI_2021,
-        CKD_G_STAGE,
-        KDIGO_AKI,
-        COCKCROFT_GAULT,
+        news2.NEWS2,
+        sepsis.QSOFA,
+        sepsis.SIRS,
+        sepsis.SHOCK_INDEX,
+        kidney.EGFR_CKD_EPI_2021,
+        kidney.CKD_G_STAGE,
+        kidney_injury.KDIGO_AKI,
+        chemistry.CORRECTED_CALCIUM,
+        chemistry.ANION_GAP,
+        liver.MELD_3_0,
+        atrial_fibrillation.CHA2DS2_VASC,
+        atrial_fibrillation.HAS_BLED,
+        chest.WELLS_PE,
+        chest.CURB_65,
+        chest.HEART,
+        liver.FIB4,
+        chest.QTC,
+        kidney.COCKCROFT_GAULT,
+        chemistry.LDL_FRIEDEWALD,
+        chemistry.HBA1C,
+        children.ESI_DANGER_ZONE,
+        children.PEDS_HYPOTENSION,
+        contrast.CHECK_IODINATED_CONTRAST,
+        contrast.CHECK_METFORMIN_INITIATE,
+        contrast.CHECK_METFORMIN_CONTRAST,
     )
 }
 

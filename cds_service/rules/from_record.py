@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cds_service.record.facts import Record
-from cds_service.rules.feeding import kidney, kidney_injury, vital_signs
+from cds_service.rules.feeding import kidney, kidney_injury, laboratory, rhythm, vital_signs
 from cds_service.rules.feeding.feed import Feed
 from cds_service.rules.feeding.result import ScoreResult, withheld
 from cds_service.rules.feeding.states import Dialysis, PregnancyState
@@ -28,15 +28,32 @@ __all__ = [
     "g_stage",
     "news2",
     "pregnancy_state",
+    "qsofa",
     "score",
+    "shock_index",
 ]
 
 FED: Mapping[str, Callable[[Feed], ScoreResult]] = {
     "NEWS2": vital_signs.news2,
+    "qSOFA": vital_signs.qsofa,
+    "SIRS": vital_signs.sirs,
+    "ShockIndex": vital_signs.shock_index,
+    "ESI_danger_zone": vital_signs.danger_zone,
+    "PedsHypotension": vital_signs.hypotension,
     "KDIGO_AKI": kidney_injury.aki_stage,
     "eGFR_CKD_EPI_2021": kidney.egfr_now,
     "CKD_G_stage": kidney.g_stage,
     "CockcroftGault": kidney.crcl,
+    "CorrectedCalcium": laboratory.corrected_calcium,
+    "AnionGap": laboratory.anion_gap,
+    "HbA1c": laboratory.hba1c,
+    "LDL_Friedewald": laboratory.ldl,
+    "QTc": laboratory.qtc,
+    "FIB4": laboratory.fib4,
+    "MELD_3_0": laboratory.meld,
+    "CURB_65": vital_signs.curb_65,
+    "CHA2DS2_VASc": rhythm.cha2ds2_vasc,
+    "HAS_BLED": rhythm.has_bled,
 }
 
 
@@ -85,6 +102,16 @@ def crcl(source: Record | Feed) -> ScoreResult:
 def news2(source: Record | Feed) -> ScoreResult:
     """NEWS2 or its lower bound; see ``vital_signs.news2``."""
     return score("NEWS2", source)
+
+
+def qsofa(source: Record | Feed) -> ScoreResult:
+    """Quick SOFA or its lower bound; see ``vital_signs.qsofa``."""
+    return score("qSOFA", source)
+
+
+def shock_index(source: Record | Feed) -> ScoreResult:
+    """Heart rate over systolic pressure; see ``vital_signs.shock_index``."""
+    return score("ShockIndex", source)
 
 
 def pregnancy_state(source: Record | Feed) -> PregnancyState:

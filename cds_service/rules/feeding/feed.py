@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from cds_service.record.facts import Reading, Record
+from cds_service.record.facts import Problem, Reading, Record
 from cds_service.rules.feeding.result import ScoreResult
-from cds_service.rules.feeding.states import Dialysis, PregnancyState, dialysis_state, pregnancy_state
+from cds_service.rules.feeding.states import Dialysis, Entries, PregnancyState, dialysis_state, entries, pregnancy_state
 
 
 class Feed:
@@ -24,19 +24,28 @@ class Feed:
         return self.record.person.age(self.record.now)
 
     @cached_property
+    def entries(self) -> Entries:
+        """Problems and procedures sorted out by condition."""
+        return entries(self.record)
+
+    @cached_property
     def pregnancy(self) -> PregnancyState:
         """What the record says of a pregnancy."""
-        return pregnancy_state(self.record)
+        return pregnancy_state(self.entries)
 
     @cached_property
     def dialysis(self) -> Dialysis:
         """What the record says of dialysis."""
-        return dialysis_state(self.record)
+        return dialysis_state(self.entries)
 
     @cached_property
     def creatinines(self) -> list[Reading]:
         """Every dated creatinine that may enter a formula, newest first."""
         return [r for r in self.record.readings.get("creatinine", ()) if r.exact and r.time is not None and r.value]
+
+    def conditions(self, name: str) -> tuple[Problem, ...]:
+        """The problems of the record that are the condition ``name`` of states.toml."""
+        return self.entries.condition(name)
 
     def once(self, scored: Callable[[Feed], ScoreResult]) -> ScoreResult:
         """The result of a score, computed at the first asking."""

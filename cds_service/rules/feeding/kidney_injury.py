@@ -15,6 +15,7 @@ from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
 from cds_service.rules.feeding.result import ScoreResult, withheld
 from cds_service.rules.feeding.windows import fresh, lacking, moment, written
+from cds_service.rules.scores.kidney_injury import MG_DL, UMOL_L, creatinine_stage
 
 NAME = "KDIGO_AKI"
 DAY = timedelta(days=1)
@@ -49,12 +50,12 @@ def _compare(rule: str, current: Reading, baseline: Sequence[Reading], hours: De
     before = [value for value in map(molar, baseline) if value is not None]
     value = Decimal(median(map(mass, baseline)))
     if now is not None and len(before) == len(baseline):
-        inputs = {"baseline_umol_l": Decimal(median(before)), "current_umol_l": now, "hours": hours}
+        stage = creatinine_stage(Decimal(median(before)), now, hours, UMOL_L)
     else:
-        inputs = {"baseline_mg_dl": value, "current_mg_dl": mass(current), "hours": hours}
+        stage = creatinine_stage(value, mass(current), hours, MG_DL)
     ranked = sorted(baseline, key=mass)
     middle = tuple(ranked[(len(ranked) - 1) // 2 : len(ranked) // 2 + 1])
-    return Comparison(current, rule, middle, value, int(calculators.run(NAME, inputs)["stage"] or 0))
+    return Comparison(current, rule, middle, value, stage)
 
 
 def compare(current: Reading, creatinines: Sequence[Reading]) -> Comparison | None:

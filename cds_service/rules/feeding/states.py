@@ -2,64 +2,38 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from importlib import resources
-from typing import Any
+from functools import partial
 
 from msgspec import Struct
 
-from cds_service.record.facts import Fact, Problem, Reading, Record
+from cds_service.record.facts import Event, Fact, Medication, Problem, Reading, Record
+from cds_service.rules.feeding.conditions import EVER, SNOMED, STATES, sort_out
 
-_TABLE: dict[str, Any] = tomllib.loads(
-    resources.files("cds_service.rules").joinpath("states.toml").read_text(encoding="utf-8")
-)
-_SNOMED = _TABLE["systems"]["snomed"]
-_ICD = (_TABLE["systems"]["icd10cm"], _TABLE["systems"]["icd10"])
-
-
-class Match(Struct, frozen=True):
-    """A list of codes and words that stand for one state."""
-
-    snomed: frozenset[str]
-    icd10: tuple[str, ...]
-    words: tuple[str, ...]
-    not_words: tuple[str, ...]
-
-    def __call__(self, fact: Fact) -> bool:
-        """True when a code of the fact is listed, or, where no code is, its printed name has one of the words."""
-        coded = False
-        for code in fact.codes:
-            if code.system == _SNOMED:
-                coded = True
-                if code.code in self.snomed:
-                    return True
-            elif code.system in _ICD:
-                coded = True
-                if code.code.startswith(self.icd10):
-                    return True
-        if coded:
-            return False
-        name = fact.label.lower()
-        return any(word in name for word in self.words) and not any(word in name for word in self.not_words)
-
-
-def match(table: dict[str, Any]) -> Match:
-    """One table of states.toml."""
-    return Match(frozenset(table["snomed"]), tuple(table["icd10"]), tuple(table["words"]), tuple(table["not_words"]))
-
-
-_PREGNANCY = _TABLE["pregnancy"]
-_PREGNANT_PROBLEM = match(_PREGNANCY["problem"])
-_PREGNANCY_ENDED = match(_PREGNANCY["ended"])
-_MAINTENANCE = match(_TABLE["dialysis"]["maintenance"])
-_FAILURE = match(_TABLE["dialysis"]["failure"])
-_DIALYSIS = match(_TABLE["dialysis"]["procedure"])
-_RECENT_DIALYSIS = timedelta(days=_TABLE["dialysis"]["recent_days"])
-_OXYGEN = _TABLE["oxygen"]
-_HYPERCAPNIC = _TABLE["hypercapnic"]
+_PREGNANCY = STATES["pregnancy"]
+_OXYGEN = STATES["oxygen"]
+_HYPERCAPNIC = STATES["hypercapnic"]
 _LONGEST = timedelta(days=_PREGNANCY["longest_days"])
+_RECENT_DIALYSIS = timedelta(days=STATES["dialysis"]["recent_days"])
+
+
+class Entries(Struct, frozen=True):
+    """A record with its problems and procedures sorted out by condition."""
+
+    record: Record
+    problems: Mapping[str, list[Problem]]
+    procedures: Mapping[str, list[Event]]
+
+    def condition(self, name: str) -> tuple[Problem, ...]:
+        """Problems that are the condition ``name``; negated never, resolved ones only where states.toml says ``ever``."""
+        found = self.problems.get(name, ())
+        return tuple(p for p in found if not p.negated and (p.active or name in EVER))
+
+
+def entries(record: Record) -> Entries:
+    """Problems and procedures sorted out, once for all states."""
+    return Entries(record, sort_out(record.problems), sort_out(record.procedures))
 
 
 class PregnancyState(Struct, frozen=True):
@@ -70,17 +44,19 @@ class PregnancyState(Struct, frozen=True):
     text: str = ""
 
 
-def pregnancy_state(record: Record) -> PregnancyState:
+def pregnancy_state(seen: Entries) -> PregnancyState:
     """Whether the record says that the patient is pregnant now; never inferred from its silence.
 
     Evidence counts whatever sex is recorded. Without any, males and ages outside states.toml are ``not-applicable``,
     all others ``unknown``. A delivery or “not pregnant” recorded after the evidence ends it.
     """
-    evidence = sorted(_pregnancy_evidence(record), key=_when(record), reverse=True)
-    against = _newest(record, _pregnancy_contradicted(record))
-    if evidence and (against is None or _when(record)(against) <= _when(record)(evidence[0])):
+    record = seen.record
+    when = partial(_when, record)
+    evidence = sorted(_pregnancy_evidence(seen), key=when, reverse=True)
+    against = max(_pregnancy_contradicted(seen), key=when, default=None)
+    if evidence and (against is None or when(against) <= when(evidence[0])):
         return PregnancyState("pregnant", tuple(evidence), "pregnancy recorded")
-    negative = _newest(record, _statements(record, "not_pregnant"))
+    negative = max(_statements(record, "not_pregnant"), key=when, default=None)
     recent = timedelta(days=_PREGNANCY["not_pregnant_days"])
     if negative is not None and negative.time is not None and record.now - negative.time <= recent:
         return PregnancyState("not-pregnant", (negative,), "recorded as not pregnant")
@@ -91,17 +67,9 @@ def pregnancy_state(record: Record) -> PregnancyState:
     return PregnancyState("unknown", () if against is None else (against,), "pregnancy status not recorded")
 
 
-def _when(record: Record) -> Any:
-    """Sort key: the fact's time; an undated fact counts as of now, so that it is not silently outdated."""
-
-    def key(fact: Fact) -> datetime:
-        return fact.time or record.now
-
-    return key
-
-
-def _newest(record: Record, facts: Iterable[Fact]) -> Fact | None:
-    return max(facts, key=_when(record), default=None)
+def _when(record: Record, fact: Fact) -> datetime:
+    """The fact's time; an undated fact counts as of now, so that it is not silently outdated."""
+    return fact.time or record.now
 
 
 def _statements(record: Record, kind: str) -> list[Fact]:
@@ -111,14 +79,14 @@ def _statements(record: Record, kind: str) -> list[Fact]:
     return [
         reading
         for reading in record.readings.get("pregnancy_status", ())
-        if any(code.system == _SNOMED and code.code in codes for code in reading.value_codes)
+        if any(code.system == SNOMED and code.code in codes for code in reading.value_codes)
         or reading.text.strip().lower() == wanted
     ]
 
 
-def _pregnancy_evidence(record: Record) -> Iterable[Fact]:
-    now = record.now
-    for fact in (*_statements(record, "pregnant"), *_problems(record, _PREGNANT_PROBLEM)):
+def _pregnancy_evidence(seen: Entries) -> Iterable[Fact]:
+    record, now = seen.record, seen.record.now
+    for fact in (*_statements(record, "pregnant"), *seen.condition("pregnancy")):
         if fact.time is None or now - fact.time <= _LONGEST:
             yield fact
     latest = timedelta(days=_PREGNANCY["after_due_days"])
@@ -133,10 +101,10 @@ def _pregnancy_evidence(record: Record) -> Iterable[Fact]:
             yield reading
 
 
-def _pregnancy_contradicted(record: Record) -> Iterable[Fact]:
-    yield from _statements(record, "not_pregnant")
-    yield from (event for event in record.procedures if _PREGNANCY_ENDED(event))
-    yield from _problems(record, _PREGNANCY_ENDED)
+def _pregnancy_contradicted(seen: Entries) -> Iterable[Fact]:
+    yield from _statements(seen.record, "not_pregnant")
+    yield from seen.procedures.get("pregnancy ended", ())
+    yield from seen.condition("pregnancy ended")
 
 
 def iso_date(reading: Reading) -> date | None:
@@ -147,10 +115,6 @@ def iso_date(reading: Reading) -> date | None:
         return None
 
 
-def _problems(record: Record, wanted: Match) -> list[Problem]:
-    return [problem for problem in record.problems if problem.active and not problem.negated and wanted(problem)]
-
-
 class Dialysis(Struct, frozen=True):
     """``maintenance``: on it for good; ``recent``: procedures within the last 14 days without that (newest first)."""
 
@@ -159,18 +123,31 @@ class Dialysis(Struct, frozen=True):
     facts: tuple[Fact, ...] = ()
 
 
-def dialysis_state(record: Record) -> Dialysis:
+def dialysis_state(seen: Entries) -> Dialysis:
     """Maintenance dialysis by a recorded dependence, or by end-stage kidney failure with a recent dialysis."""
+    now = seen.record.now
     recent = tuple(
         event
-        for event in record.procedures
-        if event.time is not None and record.now - event.time <= _RECENT_DIALYSIS and _DIALYSIS(event)
+        for event in seen.procedures.get("dialysis", ())
+        if event.time is not None and now - event.time <= _RECENT_DIALYSIS
     )
-    dependence = _problems(record, _MAINTENANCE)
+    dependence = seen.condition("maintenance dialysis")
     if dependence:
         return Dialysis(True, recent, (*dependence, *recent[:1]))
-    failure = _problems(record, _FAILURE) if recent else []
+    failure = seen.condition("kidney failure") if recent else ()
     return Dialysis(bool(failure), recent, (*failure, *recent[:1]))
+
+
+def takes(record: Record, drugs: str) -> tuple[Medication, ...]:
+    """Active medications whose name has an ingredient word of the list ``drugs`` of states.toml."""
+    words = STATES["drugs"][drugs]
+    return tuple(
+        medication
+        for medication in record.medications
+        if medication.active
+        and not medication.do_not_perform
+        and any(word in medication.label.lower() for word in words)
+    )
 
 
 def supplemental_oxygen(reading: Reading) -> bool | None:
@@ -180,9 +157,9 @@ def supplemental_oxygen(reading: Reading) -> bool | None:
     if reading.concept == "inhaled_oxygen":
         return None if not reading.exact or reading.value is None else reading.value > 21
     for code in reading.value_codes:
-        if code.system == _SNOMED and code.code in _OXYGEN["on_codes"]:
+        if code.system == SNOMED and code.code in _OXYGEN["on_codes"]:
             return True
-        if code.system == _SNOMED and code.code in _OXYGEN["off_codes"]:
+        if code.system == SNOMED and code.code in _OXYGEN["off_codes"]:
             return False
     words = reading.text.lower()
     if any(word in words for word in _OXYGEN["off_words"]):

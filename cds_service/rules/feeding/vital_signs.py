@@ -1,178 +1,144 @@
-"""Scores of vital signs from a record: NEWS2, qSOFA, SIRS, shock index, danger zone, hypotension in children.
-
-Each takes the newest complete set of observations within one window. Where newer observations are incomplete but
-already reach as much as that set did, their bound is given instead, so that newer and worse is never hidden.
-"""
+"""Scores of vital signs from a record: NEWS2, qSOFA, SIRS, CURB-65, shock index, danger zone, hypotension."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
-
-from cds_service.record.facts import Reading
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
-from cds_service.rules.feeding.result import ScoreResult
-from cds_service.rules.feeding.states import hypercapnic_target, supplemental_oxygen
-from cds_service.rules.feeding.windows import (
-    FRESHNESS,
-    fresh,
-    lacking,
-    newest_complete,
-    newest_partial,
+from cds_service.rules.feeding.observations import Question, ask
+from cds_service.rules.feeding.result import ScoreResult, withheld
+from cds_service.rules.feeding.states import hypercapnic_target
+from cds_service.rules.feeding.windows import fresh, lacking, limit, not_recorded, written
+
+REFUSED = {"pregnancy": "in pregnancy", "age<16": "under 16 years", "age<18": "under 18 years"}
+
+NEWS2 = Question(
+    "NEWS2",
+    "NEWS2",
+    ("rr", "spo2", "supplemental_o2", "sbp", "hr", "acvpu", "temp_c"),
+    "total",
+    lambda result: f"{result['total']}, {result['risk']} risk",
 )
-from cds_service.rules.scores import news2 as chart
-
-# The item of the record behind each input: one concept, or several of which the newest speaks.
-CONCEPTS: Mapping[str, tuple[str, ...]] = {
-    "rr": ("respiratory_rate",),
-    "spo2": ("oxygen_saturation",),
-    "supplemental_o2": ("oxygen_therapy", "oxygen_flow", "inhaled_oxygen"),
-    "sbp": ("systolic_bp",),
-    "dbp": ("diastolic_bp",),
-    "hr": ("heart_rate",),
-    "acvpu": ("consciousness", "gcs"),
-    "gcs": ("gcs", "consciousness"),
-    "temp_c": ("body_temperature",),
-}
-_WORDS = {"supplemental_o2": "oxygen", "acvpu": "consciousness"}
-
-
-def value(key: str, reading: Reading) -> Any:
-    """What a reading gives as the input ``key``; None where it cannot be used.
-
-    Consciousness and the Glasgow Coma Scale stand in for each other: 15 is Alert; anything less, or C, V, P or U, is
-    altered, which is all either score asks. New confusion is assumed until a person says otherwise (RCP 2017).
-    """
-    if key == "supplemental_o2":
-        return supplemental_oxygen(reading)
-    if key in ("acvpu", "gcs"):
-        alert = _alert(reading)
-        if alert is None:
-            return None
-        if key == "gcs":
-            return reading.value if reading.concept == "gcs" else Decimal(15 if alert else 14)
-        return reading.text.strip().upper() if reading.concept == "consciousness" else ("A" if alert else "C")
-    return reading.value if reading.exact else None
+QSOFA = Question("qSOFA", "qSOFA", ("rr", "sbp", "gcs"), "score", lambda result: f"{result['score']} of 3")
+SIRS = Question(
+    "SIRS",
+    "SIRS",
+    ("temp_c", "hr", "rr"),
+    "score",
+    lambda result: f"{result['score']} of 4",
+    companions=("wbc_10e9_l",),
+    optional=("paco2_mmhg", "bands_pct"),
+)
+CURB_65 = Question(
+    "CURB_65",
+    "CURB-65",
+    ("confusion", "rr", "sbp", "dbp"),
+    "score",
+    lambda result: f"{result['score']} of 5",
+    companions=("bun_mg_dl",),
+)
+DANGER_ZONE = Question(
+    "ESI_danger_zone",
+    "Danger zone vital signs:",
+    ("hr", "rr", "spo2"),
+    "danger_zone",
+    lambda result: "yes" if result["danger_zone"] else "no",
+)
+SHOCK_INDEX = Question(
+    "ShockIndex", "Shock index", ("hr", "sbp"), "value", lambda result: f"{round(result['value'], 2):.2f}"
+)
 
 
-def _alert(reading: Reading) -> bool | None:
-    if reading.concept == "gcs":
-        return None if not reading.exact or reading.value is None else reading.value >= 15
-    letter = reading.text.strip().upper()
-    return letter == "A" if letter in ("A", "C", "V", "P", "U") else None
-
-
-def usable(key: str, reading: Reading) -> bool:
-    """True when the reading gives a value for the input ``key``."""
-    return value(key, reading) is not None
-
-
-class Observations(Struct, frozen=True):
-    """The newest complete set, and the newest set of all with what it lacks; ``bounds`` are readings with a comparator."""
-
-    complete: dict[str, Reading] | None
-    newest: dict[str, Reading]
-    missing: tuple[str, ...]
-    bounds: dict[str, Reading]
-
-
-def observe(feed: Feed, calculator: str, keys: Sequence[str]) -> Observations:
-    """The sets of readings for some inputs, within the calculator's own window."""
-    series = {key: fresh(feed.record, calculator, *CONCEPTS[key]) for key in keys}
-    window = FRESHNESS.window(calculator)
-    picked = newest_partial(series, window)
-    newest = {key: reading for key, reading in picked.items() if usable(key, reading)}
-    missing = tuple(
-        lacking(feed.record, calculator, _WORDS.get(key, ""), CONCEPTS[key], picked.get(key))
-        for key in keys
-        if key not in newest
-    )
-    if not missing:
-        return Observations(newest, newest, (), {})
-    bounds = {k: r for k, r in picked.items() if k not in newest and r.comparator and r.value is not None}
-    return Observations(newest_complete(series, window, usable), newest, missing, bounds)
-
-
-def values(readings: Mapping[str, Reading]) -> dict[str, Any]:
-    """Calculator inputs of a set of readings."""
-    return {key: value(key, reading) for key, reading in readings.items()}
-
-
-def refused(name: str, feed: Feed, extra: Mapping[str, Any], title: str) -> ScoreResult | None:
+def refused(feed: Feed, name: str, title: str, given: Mapping[str, Any]) -> ScoreResult | None:
     """The answer where the population alone decides: not applicable, or the age not known."""
-    result = calculators.run(name, extra)
-    if result["status"] == "not-applicable":
-        words = {"pregnancy": "in pregnancy", "age<16": "under 16 years", "age<18": "under 18 years"}
-        facts = feed.pregnancy.facts if result["reason"] == "pregnancy" else ()
-        text = f"{title} does not apply {words.get(result['reason'], result['reason'])}"
-        return ScoreResult(name, result, facts, text=text)
+    reason = calculators.CALCULATORS[name].refusal(calculators.CALCULATORS[name].parse(given))
+    if reason:
+        facts = feed.pregnancy.facts if reason == "pregnancy" else ()
+        return withheld(name, reason, f"{title} does not apply {REFUSED[reason]}", facts)
     if feed.age is None:
         return ScoreResult(name, calculators.run(name, {}), (), ("age",), text=f"{title} not computed; missing: age")
     return None
 
 
 def news2(feed: Feed) -> ScoreResult:
-    """NEWS2 of the newest complete observations, or its lower bound; scale 2 only on a documented hypercapnic target.
-
-    A bound has ``at_least`` (points), ``at_least_risk`` and ``known`` (the parts) in its ``result``.
-    """
-    name = "NEWS2"
-    target = hypercapnic_target(feed.record, FRESHNESS.limit(name, "hypercapnic_target"))
-    extra = {**feed.population, "spo2_scale": 2 if target else 1}
-    no = refused(name, feed, feed.population, name)
+    """NEWS2 or its lower bound; SpO2 scale 2 only on a documented hypercapnic target."""
+    no = refused(feed, "NEWS2", "NEWS2", feed.population)
     if no is not None:
         return no
-    keys = ("rr", "spo2", "supplemental_o2", "sbp", "hr", "acvpu", "temp_c")
-    seen = observe(feed, name, keys)
-    scale = () if target is None else (target,)
-    total = None
-    if seen.complete is not None:
-        total = calculators.run(name, {**values(seen.complete), **extra})
-    known = _news2_parts(seen, str(extra["spo2_scale"]))
-    at_least = sum(known.values())
-    if seen.complete is not None and total is not None and total["status"] == "ok":
-        newer_is_worse = seen.complete is not seen.newest and at_least >= total["total"]
-        if not newer_is_worse:
-            return ScoreResult(name, total, (*seen.complete.values(), *scale), text=_news2_text(total, bool(target)))
-    result = calculators.run(name, {**values(seen.newest), **extra})
-    if not known:
-        text = "NEWS2 not computed: no vital signs within 12 h"
-        return ScoreResult(name, result, (), seen.missing, text=text)
-    risk = chart.risk(at_least, max(known.values()))
-    result |= {"at_least": at_least, "at_least_risk": risk, "known": known}
-    text = f"NEWS2 at least {at_least}; not recorded: {', '.join(seen.missing)}"
-    facts = (*seen.newest.values(), *seen.bounds.values(), *scale)
-    return ScoreResult(name, result, facts, seen.missing, bound=True, text=text)
+    target = hypercapnic_target(feed.record, limit("NEWS2", "hypercapnic_target"))
+    if target is None:
+        return ask(feed, NEWS2, {**feed.population, "spo2_scale": 1})
+    return ask(feed, NEWS2, {**feed.population, "spo2_scale": 2}, (target,))
 
 
-def _news2_text(result: Mapping[str, Any], scale_2: bool) -> str:
-    text = f"NEWS2 {result['total']}, {result['risk']} risk"
-    return f"{text} (SpO2 scale 2)" if scale_2 else text
+def _asked(feed: Feed, question: Question, title: str) -> ScoreResult:
+    no = refused(feed, question.name, title, feed.population)
+    return no if no is not None else ask(feed, question, feed.population)
 
 
-def _news2_parts(seen: Observations, scale: str) -> dict[str, int]:
-    """Points of the parts that are known; what is not known exactly counts as low as it can be."""
-    given = values(seen.newest)
-    oxygen = bool(given.get("supplemental_o2"))
-    parts: dict[str, int] = {}
-    for key, part, bands, step in (
-        ("rr", "rr", chart.RESPIRATION, chart.WHOLE),
-        ("spo2", "spo2", chart.saturation(scale, on_oxygen=oxygen), chart.WHOLE),
-        ("sbp", "sbp", chart.SYSTOLIC, chart.WHOLE),
-        ("hr", "hr", chart.PULSE, chart.WHOLE),
-        ("temp_c", "temp", chart.TEMPERATURE, chart.TENTH),
-    ):
-        if key in given:
-            parts[part] = chart.points(bands, given[key], step)
-        elif key in seen.bounds:
-            bound = seen.bounds[key]
-            parts[part] = chart.fewest(bands, bound.comparator, bound.value or Decimal(0), step)
-    if "supplemental_o2" in given:
-        parts["o2"] = 2 if oxygen else 0
-    if "acvpu" in given:
-        parts["consciousness"] = 0 if given["acvpu"] == "A" else 3
-    return parts
+def qsofa(feed: Feed) -> ScoreResult:
+    """Quick SOFA or its lower bound; ACVPU stands in for the Glasgow Coma Scale (altered or not)."""
+    return _asked(feed, QSOFA, "qSOFA")
+
+
+def sirs(feed: Feed) -> ScoreResult:
+    """SIRS or its lower bound; white cells within 12 h of the vital signs."""
+    return _asked(feed, SIRS, "SIRS")
+
+
+def curb_65(feed: Feed) -> ScoreResult:
+    """CURB-65 or its lower bound, where a pneumonia is recorded; urea within 24 h of the vital signs."""
+    pneumonia = feed.conditions("pneumonia")
+    if not pneumonia:
+        missing = ("a recorded pneumonia",)
+        result = calculators.run("CURB_65", {})
+        return ScoreResult("CURB_65", result, (), missing, text="CURB-65 not computed: no pneumonia recorded")
+    no = refused(feed, "CURB_65", "CURB-65", feed.population)
+    return no if no is not None else ask(feed, CURB_65, feed.population, pneumonia)
+
+
+def shock_index(feed: Feed) -> ScoreResult:
+    """Heart rate over systolic pressure of one set of observations; no bound, since either side may be missing."""
+    found = _asked(feed, SHOCK_INDEX, "Shock index")
+    if not found.bound:
+        return found
+    result = {key: found.result[key] for key in found.result if key not in ("at_least", "lower_bound")}
+    text = f"Shock index not computed; missing: {', '.join(found.missing)}"
+    return ScoreResult(found.name, result, found.inputs, found.missing, text=text)
+
+
+def danger_zone(feed: Feed) -> ScoreResult:
+    """Danger zone vital signs for the age in months; one sign in the zone is enough, whatever else is missing."""
+    months = feed.record.person.age_months(feed.record.now)
+    name = DANGER_ZONE.name
+    if months is None:
+        text = "Danger zone not computed; missing: age"
+        return ScoreResult(name, calculators.run(name, {}), (), ("age",), text=text)
+    found = ask(feed, DANGER_ZONE, {"age_months": months})
+    if not found.bound:
+        return found
+    known = "yes" if found.result["at_least"] else "none among the signs recorded"
+    text = f"{DANGER_ZONE.title} {known}; {not_recorded(found.missing)}"
+    return ScoreResult(name, found.result, found.inputs, found.missing, bound=True, text=text)
+
+
+def hypotension(feed: Feed) -> ScoreResult:
+    """Hypotension of a child (under 18 years) by the newest systolic pressure."""
+    name = "PedsHypotension"
+    age, person = feed.age, feed.record.person
+    newest = next(iter(fresh(feed.record, name, "systolic_bp")), None)
+    if age is None or age >= 18 or newest is None or not newest.exact:
+        missing = lacking(feed.record, name, "", ("systolic_bp",), newest) if age is not None and age < 18 else "age"
+        words = "adult" if age is not None and age >= 18 else f"missing: {missing}"
+        text = f"Hypotension for age not computed; {words}"
+        return ScoreResult(name, calculators.run(name, {}), (), (missing,), text=text)
+    years = Decimal(age)
+    if age < 1 and person.birth_date is not None:
+        years = Decimal((feed.record.now.date() - person.birth_date).days) / Decimal("365.25")
+    result = calculators.run(name, {"age_years": years, "sbp": newest.value})
+    verdict = "below" if result["hypotensive"] else "not below"
+    text = f"Systolic pressure {written(newest)}, {verdict} the limit for the age"
+    return ScoreResult(name, result, (newest,), text=text)

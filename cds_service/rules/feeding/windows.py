@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from importlib import resources
 
 from msgspec import Struct, convert
@@ -12,7 +13,7 @@ from msgspec import Struct, convert
 from cds_service.record.facts import Reading, Record
 
 
-class Freshness(Struct, frozen=True, forbid_unknown_fields=True):
+class _Freshness(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables of freshness.toml."""
 
     fresh_hours: dict[str, int]
@@ -20,19 +21,25 @@ class Freshness(Struct, frozen=True, forbid_unknown_fields=True):
     window_minutes: dict[str, int]
     words: dict[str, str]
 
-    def limit(self, calculator: str, concept: str) -> timedelta:
-        """How old a value of ``concept`` may be for ``calculator``."""
-        own = self.fresh_hours_of.get(calculator, {})
-        return timedelta(hours=own.get(concept) or self.fresh_hours[concept])
 
-    def window(self, calculator: str) -> timedelta:
-        """How far apart the inputs of ``calculator`` may lie."""
-        return timedelta(minutes=self.window_minutes.get(calculator, self.window_minutes["default"]))
-
-
-FRESHNESS = convert(
-    tomllib.loads(resources.files("cds_service.rules").joinpath("freshness.toml").read_text("utf-8")), Freshness
+_TABLE = convert(
+    tomllib.loads(resources.files("cds_service.rules").joinpath("freshness.toml").read_text("utf-8")), _Freshness
 )
+_WORDS = frozenset(_TABLE.words.values())
+
+
+@cache
+def limit(calculator: str, concept: str) -> timedelta:
+    """How old a value of ``concept`` may be for ``calculator``."""
+    own = _TABLE.fresh_hours_of.get(calculator, {})
+    return timedelta(hours=own.get(concept) or _TABLE.fresh_hours[concept])
+
+
+@cache
+def window(calculator: str) -> timedelta:
+    """How far apart the inputs of ``calculator`` may lie; '' for the common window."""
+    return timedelta(minutes=_TABLE.window_minutes.get(calculator, _TABLE.window_minutes["default"]))
+
 
 Series = Mapping[str, Sequence[Reading]]
 Usable = Callable[[str, Reading], bool]
@@ -42,7 +49,7 @@ def fresh(record: Record, calculator: str, *concepts: str) -> list[Reading]:
     """The dated readings of some concepts young enough for ``calculator``, newest first."""
     found: list[Reading] = []
     for concept in concepts:
-        oldest = record.now - FRESHNESS.limit(calculator, concept)
+        oldest = record.now - limit(calculator, concept)
         for reading in record.readings.get(concept, ()):
             if reading.time is None or reading.time < oldest:
                 break
@@ -58,8 +65,8 @@ def moment(reading: Reading) -> datetime:
     return reading.time
 
 
-def newest_complete(series: Series, window: timedelta, usable: Usable) -> dict[str, Reading] | None:
-    """The newest set with one usable reading of every item, all within ``window`` of each other.
+def newest_complete(series: Series, span: timedelta, usable: Usable) -> dict[str, Reading] | None:
+    """The newest set with one usable reading of every item, all within ``span`` of each other.
 
     A reading that cannot be used (a bound, an unknown word) hides every older one from its own time on: a set that ends
     after it would print a value that something newer contradicts.
@@ -73,38 +80,46 @@ def newest_complete(series: Series, window: timedelta, usable: Usable) -> dict[s
             picks[key] = readings[position[key]]
         unusable = [moment(reading) for key, reading in picks.items() if not usable(key, reading)]
         earliest = min(moment(reading) for reading in picks.values())
-        if not unusable and max(moment(reading) for reading in picks.values()) - earliest <= window:
+        if not unusable and max(moment(reading) for reading in picks.values()) - earliest <= span:
             return picks
-        limit = min(unusable) if unusable else earliest + window
+        until = min(unusable) if unusable else earliest + span
         for key, readings in series.items():
-            while position[key] < len(readings) and _beyond(moment(readings[position[key]]), limit, bool(unusable)):
+            while position[key] < len(readings) and _beyond(moment(readings[position[key]]), until, bool(unusable)):
                 position[key] += 1
 
 
-def _beyond(time: datetime, limit: datetime, inclusive: bool) -> bool:
-    return time >= limit if inclusive else time > limit
+def _beyond(time: datetime, until: datetime, inclusive: bool) -> bool:
+    return time >= until if inclusive else time > until
 
 
-def newest_partial(series: Series, window: timedelta) -> dict[str, Reading]:
-    """The newest reading of each item that lies within ``window`` of the newest reading of all."""
+def newest_partial(series: Series, span: timedelta) -> dict[str, Reading]:
+    """The newest reading of each item that lies within ``span`` of the newest reading of all."""
     newest = {key: readings[0] for key, readings in series.items() if readings}
     if not newest:
         return {}
     latest = max(moment(reading) for reading in newest.values())
-    return {key: reading for key, reading in newest.items() if latest - moment(reading) <= window}
+    return {key: reading for key, reading in newest.items() if latest - moment(reading) <= span}
 
 
 def lacking(record: Record, calculator: str, key: str, concepts: Sequence[str], picked: Reading | None) -> str:
     """An item that could not be used, in words, with the reason where the record has one."""
-    word = FRESHNESS.words.get(key) or FRESHNESS.words[concepts[0]]
+    word = key if key in _WORDS else _TABLE.words[concepts[0]]
     if picked is not None:
         return f"{word} (recorded as {written(picked)})"
     if fresh(record, calculator, *concepts):
-        return f"{word} (not within {minutes(FRESHNESS.window(calculator))} of the others)"
+        return f"{word} (too long before the others)"
     if any(record.readings.get(concept) for concept in concepts):
-        hours = max(FRESHNESS.limit(calculator, concept) for concept in concepts)
+        hours = max(limit(calculator, concept) for concept in concepts)
         return f"{word} (older than {minutes(hours)})"
     return word
+
+
+def not_recorded(missing: Sequence[str]) -> str:
+    """Missing items in words: what was never recorded, then what cannot be used and why."""
+    absent = [word for word in missing if "(" not in word]
+    other = [word for word in missing if "(" in word]
+    parts = [f"not recorded: {', '.join(absent)}"] if absent else []
+    return "; ".join([*parts, f"not usable: {', '.join(other)}"] if other else parts)
 
 
 def written(reading: Reading) -> str:

@@ -83,28 +83,30 @@ class Input(Struct, frozen=True, kw_only=True):
 
     def parse(self, given: Any) -> Value | None:
         """The value as decimal, boolean or word; None where sex is neither male nor female. Raises ``Impossible``."""
-        match self.kind:
-            case Kind.SEX:
-                return given if given in ("male", "female") else None
-            case Kind.BOOLEAN | Kind.EVENT:
-                if isinstance(given, bool):
-                    return given
-            case Kind.CHOICE:
-                if isinstance(given, str) and given in self.choices:
-                    return given
-                number = decimal(given)
-                word = None if number is None else f"{number.normalize():f}"
-                if word in self.choices:
-                    return word
-            case Kind.NUMBER | Kind.INTEGER:
-                return self._in_range(decimal(given))
+        kind = self.kind
+        if kind is Kind.NUMBER or kind is Kind.INTEGER:
+            return self._number(given)
+        if kind is Kind.SEX:
+            return given if given in ("male", "female") else None
+        if kind is Kind.CHOICE:
+            return self._word(given)
+        if given is True or given is False:
+            return bool(given)
         raise Impossible(self.key)
 
-    def _in_range(self, number: Decimal | None) -> Decimal:
+    def _word(self, given: Any) -> str:
+        number = decimal(given)
+        word = given if number is None else f"{number.normalize():f}"
+        if isinstance(word, str) and word in self.choices:
+            return word
+        raise Impossible(self.key)
+
+    def _number(self, given: Any) -> Decimal:
+        number = decimal(given)
         if (
             number is None
             or not self.minimum <= number <= self.maximum
-            or (self.positive and number == 0)
+            or (self.positive and not number)
             or (self.kind is Kind.INTEGER and number != number.to_integral_value())
         ):
             raise Impossible(self.key)
@@ -160,25 +162,37 @@ class Calculator(Struct, frozen=True, kw_only=True):
     function: Callable[..., Struct]
     guards: tuple[Guard, ...] = ()
     alternatives: tuple[tuple[str, ...], ...] = ()
+    accepted: tuple[Input, ...] = ()  # the inputs, and the guards' that are none of them
+    required: tuple[str, ...] = ()  # keys required outside alternatives
+    grouped: frozenset[str] = frozenset()  # keys of alternatives
+    events: frozenset[str] = frozenset()  # keys that say nothing when false
+    formula: tuple[str, ...] = ()  # keys the function takes
+
+    def parse(self, given: Mapping[str, Any]) -> dict[str, Value]:
+        """The declared keys that hold a value. Raises ``Impossible``."""
+        values: dict[str, Value] = {}
+        for item in self.accepted:
+            raw = given.get(item.key)
+            if raw is not None:
+                parsed = item.parse(raw)
+                if parsed is not None:
+                    values[item.key] = parsed
+        return values
+
+    def refusal(self, values: Values) -> str:
+        """Why the calculator does not apply to parsed values; '' where it does."""
+        for guard in self.guards:
+            if guard.applies(values):
+                return guard.reason
+        return ""
 
     def calculate(self, given: Mapping[str, Any]) -> Outcome:
         """The typed answer to JSON inputs; never raises for what ``given`` holds."""
-        values: dict[str, Value] = {}
         try:
-            for item in self.inputs:
-                raw = given.get(item.key)
-                parsed = None if raw is None else item.parse(raw)
-                if parsed is not None:
-                    values[item.key] = parsed
-            for item in GUARD_INPUTS:
-                raw = given.get(item.key)
-                if raw is not None and item.key not in values:
-                    parsed = item.parse(raw)
-                    if parsed is not None:
-                        values[item.key] = parsed
-            for guard in self.guards:
-                if guard.applies(values):
-                    return Outcome(Status.NOT_APPLICABLE, reason=guard.reason)
+            values = self.parse(given)
+            reason = self.refusal(values)
+            if reason:
+                return Outcome(Status.NOT_APPLICABLE, reason=reason)
             missing, used = self._select(values, given)
             if missing:
                 return Outcome(Status.INCOMPLETE, missing=missing)
@@ -203,22 +217,20 @@ class Calculator(Struct, frozen=True, kw_only=True):
 
     def _select(self, values: Values, given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Value]]:
         """What is missing, and else what the formula is given: keys of incomplete groups are left out."""
-        grouped = {key for group in self.alternatives for key in group}
+        missing = [key for key in self.required if key not in values]
+        if not self.alternatives:
+            return tuple(missing), {key: values[key] for key in self.formula if key in values}
         complete = [group for group in self.alternatives if all(self._speaks(key, values) for key in group)]
-        missing = {i.key for i in self.inputs if i.required and i.key not in grouped and i.key not in values}
-        if self.alternatives and not complete:
+        if not complete:
             begun = max(self.alternatives, key=lambda group: _progress(group, values, given))
-            missing.update(key for key in begun if not self._speaks(key, values))
-        open_keys = grouped.difference(*complete)
-        used = {i.key: values[i.key] for i in self.inputs if i.formula and i.key in values and i.key not in open_keys}
-        return tuple(i.key for i in self.inputs if i.key in missing), used
+            missing += [key for key in begun if not self._speaks(key, values)]
+        open_keys = self.grouped.difference(*complete)
+        used = {key: values[key] for key in self.formula if key in values and key not in open_keys}
+        return tuple(item.key for item in self.inputs if item.key in missing), used
 
     def _speaks(self, key: str, values: Values) -> bool:
         """True when the key is given and says something: an event that did not happen says nothing."""
-        return key in values and not (values[key] is False and self._kind(key) is Kind.EVENT)
-
-    def _kind(self, key: str) -> Kind:
-        return next(item.kind for item in self.inputs if item.key == key)
+        return key in values and not (key in self.events and values[key] is False)
 
 
 def declare(
@@ -231,6 +243,8 @@ def declare(
     alternatives: tuple[tuple[str, ...], ...] = (),
 ) -> Calculator:
     """A calculator with its texts of calculators.toml."""
+    keys = {item.key for item in inputs}
+    grouped = frozenset(key for group in alternatives for key in group)
     return Calculator(
         name=name,
         text=_TEXTS[name],
@@ -239,6 +253,11 @@ def declare(
         function=function,
         guards=guards,
         alternatives=alternatives,
+        accepted=(*inputs, *(item for item in GUARD_INPUTS if item.key not in keys)),
+        required=tuple(item.key for item in inputs if item.required and item.key not in grouped),
+        grouped=grouped,
+        events=frozenset(item.key for item in inputs if item.kind is Kind.EVENT),
+        formula=tuple(item.key for item in inputs if item.formula),
     )
 
 
@@ -249,10 +268,10 @@ def _progress(group: tuple[str, ...], values: Values, given: Mapping[str, Any]) 
 
 def decimal(given: Any) -> Decimal | None:
     """A JSON number, or a string that is one, exactly as written; None for anything else, NaN and infinity included."""
-    if isinstance(given, bool):
-        return None
     if isinstance(given, Decimal):
         return given if given.is_finite() and -30 < given.adjusted() < 30 else None
+    if isinstance(given, bool):
+        return None
     if isinstance(given, int):
         return Decimal(given) if abs(given) < 10**15 else None
     if isinstance(given, float):

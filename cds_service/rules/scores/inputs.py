@@ -63,11 +63,11 @@ TEMP = number("temp_c", "body temperature", "Cel", 50, "8310-5", minimum=10, con
 GCS = number("gcs", "Glasgow Coma Scale total", "{score}", 15, "9269-2", minimum=3, concept="gcs", kind=Kind.INTEGER)
 
 CREATININE_MG_DL = number(
-    "creatinine_mg_dl", "serum creatinine", "mg/dL", 100, "2160-0", positive=True, concept="creatinine"
+    "creatinine_mg_dl", "serum creatinine", "mg/dL", 75, "2160-0", positive=True, concept="creatinine"
 )
-CREATININE_UMOL_L = number("creatinine_umol_l", "serum creatinine", "umol/L", 8840, "14682-9", positive=True)
+CREATININE_UMOL_L = number("creatinine_umol_l", "serum creatinine", "umol/L", 6630, "14682-9", positive=True)
 ALBUMIN_G_DL = number("albumin_g_dl", "serum albumin", "g/dL", 10, "1751-7", concept="albumin")
-BILIRUBIN_MG_DL = number("bilirubin_mg_dl", "total bilirubin", "mg/dL", 200, "1975-2", concept="bilirubin_total")
+BILIRUBIN_MG_DL = number("bilirubin_mg_dl", "total bilirubin", "mg/dL", 100, "1975-2", concept="bilirubin_total")
 INR = number("inr", "international normalised ratio", "{INR}", 100, "6301-6", positive=True, concept="inr")
 PLATELETS = number("platelets_10e9_l", "platelet count", "10*9/L", 10000, "777-3", positive=True, concept="platelets")
 EGFR = number("egfr", "estimated glomerular filtration rate", "mL/min/{1.73_m2}", 400, "98979-8", concept="egfr")

@@ -51,18 +51,8 @@ class News2(Struct, frozen=True):
 
 def points(bands: Bands, value: Decimal, step: Decimal = WHOLE) -> int:
     """Points of one parameter; the value is first rounded half up to the chart's own step (1, or 0.1 °C)."""
-    return bands[_index(bands, value.quantize(step, ROUND_HALF_UP))][1]
-
-
-def fewest(bands: Bands, comparator: str, value: Decimal, step: Decimal = WHOLE) -> int:
-    """The fewest points a value known only as a bound can score: ``<70`` scores what every value below 70 scores."""
-    lower = 0 if comparator.startswith("<") else _index(bands, value.quantize(step, ROUND_HALF_UP))
-    upper = _index(bands, value.quantize(step, ROUND_HALF_UP)) if comparator.startswith("<") else len(bands) - 1
-    return min(score for _, score in bands[lower : upper + 1])
-
-
-def _index(bands: Bands, charted: Decimal) -> int:
-    return next(i for i, (upper, _) in enumerate(bands) if upper is None or charted <= upper)
+    charted = value.quantize(step, ROUND_HALF_UP)
+    return next(score for upper, score in bands if upper is None or charted <= upper)
 
 
 def saturation(scale: str, *, on_oxygen: bool) -> Bands:
