@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from msgspec import Struct
 
@@ -34,6 +34,8 @@ DISGUISES = tuple(
     ip_network(net)
     for net in ("::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10")
 )
+# Not for hosts, though Python calls most of it global: protocol assignments (cloud metadata at .192), 6to4 relays.
+RESERVED = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 CLOUD_METADATA = frozenset(map(ip_address, ("168.63.129.16", "169.254.169.254", "100.100.100.200", "fd00:ec2::254")))
 
 
@@ -85,6 +87,8 @@ def is_public(address: Address) -> bool:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         if any(address in net for net in DISGUISES):
             return False
+    elif any(address in net for net in RESERVED):
+        return False
     return address.is_global and not address.is_multicast and address not in CLOUD_METADATA
 
 

@@ -26,6 +26,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     redirects: int = 3
     per_origin: int = 32  # requests under way to one origin; the others wait inside their deadline
     patience_s: float = 0.1  # a shorter wait that ran out says nothing of the server
+    failures_to_open: int = 5  # in a row, then the server is left alone
+    rest_s: float = 5.0  # for so long, twice as long after each failed probe
     retry_share: float = 0.1  # of an origin's requests that may be second tries
 
 
@@ -45,7 +47,7 @@ class Server:
         self._clock = clock
         self._share = limits.retry_share
         self._credit = RETRIES_AT_START
-        self.breaker = Breaker(clock)
+        self.breaker = Breaker(clock, threshold=limits.failures_to_open, rest_s=limits.rest_s)
         self.slots = asyncio.Semaphore(limits.per_origin)
         self.quiet_until = 0.0
 
@@ -67,7 +69,8 @@ class Server:
     def note(self, reply: Reply, sent_at: float) -> None:
         """Learn from an answer: 5xx counts against it, a wait it asks for is kept."""
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
-            self.quiet_until = self._clock() + (retry_after(reply.headers) or DEFAULT_BACK_OFF_S)
+            wait = retry_after(reply.headers)
+            self.quiet_until = self._clock() + (DEFAULT_BACK_OFF_S if wait is None else wait)
         if reply.status >= 500:
             self.breaker.failed(sent_at)
         else:
