@@ -10,6 +10,8 @@ from cds_service.record.facts import Problem, Reading, Record
 from cds_service.rules.feeding.result import ScoreResult
 from cds_service.rules.feeding.states import Dialysis, Entries, PregnancyState, dialysis_state, entries, pregnancy_state
 
+OLDEST = 130  # years; no calculator accepts more
+
 
 class Feed:
     """One record during one call; nothing outlives it."""
@@ -20,8 +22,9 @@ class Feed:
 
     @cached_property
     def age(self) -> int | None:
-        """Completed years at the time of the call."""
-        return self.record.person.age(self.record.now)
+        """Completed years at the time of the call; None where not recorded or not possible."""
+        age = self.record.person.age(self.record.now)
+        return age if age is not None and 0 <= age <= OLDEST else None
 
     @cached_property
     def entries(self) -> Entries:

@@ -59,8 +59,8 @@ def egfr_now(feed: Feed) -> ScoreResult:
         return ScoreResult(EGFR, result, tuple(facts), text=f"eGFR withheld: {reason(result['reason'], extra)}")
     missing = tuple("age" if key == "age_years" else key for key in result.get("missing", ()))
     text = _both_sexes(feed, creatinine, extra) if missing == ("sex",) else ""
-    text = text or f"eGFR not computed; missing: {', '.join(missing)}"
-    return ScoreResult(EGFR, result, (creatinine,), missing, text=text)
+    why = f"missing: {', '.join(missing)}" if missing else "a value outside the possible range"
+    return ScoreResult(EGFR, result, (creatinine,), missing, text=text or f"eGFR not computed; {why}")
 
 
 def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
@@ -161,4 +161,4 @@ def _crcl_text(result: dict[str, Any], picked: dict[str, Reading], missing: list
         return f"Creatinine clearance {result['crcl_ml_min']:.0f} mL/min (Cockcroft-Gault, actual weight {weight})"
     if result["status"] == "not-applicable":
         return f"Creatinine clearance withheld: {reason(result['reason'], extra)}"
-    return f"Creatinine clearance not computed; missing: {', '.join(missing) or 'a possible value'}"
+    return f"Creatinine clearance not computed; missing: {', '.join(missing) or 'a value within the possible range'}"

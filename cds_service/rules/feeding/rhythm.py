@@ -98,12 +98,12 @@ def _bound(
     facts: tuple[Fact, ...],
 ) -> ScoreResult:
     """The score with everything not recorded counted as absent, printed as a bound."""
-    no = refused(feed, name, title, given)
+    no = refused(feed, name, title)
     if no is not None:
         return no
     missing = tuple(word for key, word in words.items() if key not in given)
     result = calculators.run(name, given)
-    if not missing:
+    if not missing and result["status"] == "ok":
         return ScoreResult(name, result, facts, text=f"{title} {result['score']}")
     lower = calculators.run(name, {**neutral, **given})
     least = int(lower["score"] or 0)

@@ -26,7 +26,7 @@ class Entries(Struct, frozen=True):
     procedures: Mapping[str, list[Event]]
 
     def condition(self, name: str) -> tuple[Problem, ...]:
-        """Problems that are the condition ``name``; negated never, resolved ones only where states.toml says ``ever``."""
+        """Problems that are the condition: never negated ones, resolved ones only where its table says ``ever``."""
         found = self.problems.get(name, ())
         return tuple(p for p in found if not p.negated and (p.active or name in EVER))
 

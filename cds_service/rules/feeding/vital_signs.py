@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
@@ -52,9 +50,9 @@ SHOCK_INDEX = Question(
 )
 
 
-def refused(feed: Feed, name: str, title: str, given: Mapping[str, Any]) -> ScoreResult | None:
+def refused(feed: Feed, name: str, title: str) -> ScoreResult | None:
     """The answer where the population alone decides: not applicable, or the age not known."""
-    reason = calculators.CALCULATORS[name].refusal(calculators.CALCULATORS[name].parse(given))
+    reason = calculators.CALCULATORS[name].refusal(calculators.CALCULATORS[name].parse(feed.population))
     if reason:
         facts = feed.pregnancy.facts if reason == "pregnancy" else ()
         return withheld(name, reason, f"{title} does not apply {REFUSED[reason]}", facts)
@@ -65,7 +63,7 @@ def refused(feed: Feed, name: str, title: str, given: Mapping[str, Any]) -> Scor
 
 def news2(feed: Feed) -> ScoreResult:
     """NEWS2 or its lower bound; SpO2 scale 2 only on a documented hypercapnic target."""
-    no = refused(feed, "NEWS2", "NEWS2", feed.population)
+    no = refused(feed, "NEWS2", "NEWS2")
     if no is not None:
         return no
     target = hypercapnic_target(feed.record, limit("NEWS2", "hypercapnic_target"))
@@ -75,7 +73,7 @@ def news2(feed: Feed) -> ScoreResult:
 
 
 def _asked(feed: Feed, question: Question, title: str) -> ScoreResult:
-    no = refused(feed, question.name, title, feed.population)
+    no = refused(feed, question.name, title)
     return no if no is not None else ask(feed, question, feed.population)
 
 
@@ -96,7 +94,7 @@ def curb_65(feed: Feed) -> ScoreResult:
         missing = ("a recorded pneumonia",)
         result = calculators.run("CURB_65", {})
         return ScoreResult("CURB_65", result, (), missing, text="CURB-65 not computed: no pneumonia recorded")
-    no = refused(feed, "CURB_65", "CURB-65", feed.population)
+    no = refused(feed, "CURB_65", "CURB-65")
     return no if no is not None else ask(feed, CURB_65, feed.population, pneumonia)
 
 
