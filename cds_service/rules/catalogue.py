@@ -1,18 +1,19 @@
 """The catalogue all rules live in: what a rule declares, what it concludes. Pure: facts in, findings out.
 
-A rule's texts, severity, source and thresholds are data (``pack/*.toml``); its logic is one small function registered under its id.
+A rule's texts, severity, sources and thresholds are data (``pack/*.toml``); its logic is one small function
+(``logic.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
 from msgspec import Struct, field
 
-from cds_service.record.facts import Fact, Order, Record
+from cds_service.record.facts import Fact, Order
 
 
 class Severity(StrEnum):
@@ -46,7 +47,9 @@ class Switch(StrEnum):
 
 
 class Source(Struct, frozen=True):
-    """Where a rule comes from. ``edition`` is the guideline's date or version, ``reviewed`` when it was last read against it."""
+    """Where a rule comes from. ``edition`` is the text's date or version; ``reviewed`` the day the rule was last read
+    against it, '' where it is cited without having been read again for this pack.
+    """
 
     label: str
     edition: str
@@ -55,14 +58,18 @@ class Source(Struct, frozen=True):
 
 
 class Scope(StrEnum):
-    """What a rule looks at: the record alone, or the record and one draft order."""
+    """What a rule looks at: the record alone, the record and one draft order, or an order beside all findings."""
 
     RECORD = "record"
     ORDER = "order"
+    TRIAGE = "triage"
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One rule of the pack. ``topic`` is the stable alphanumeric code of card.source.topic."""
+    """One rule of the pack. ``topic`` is the stable alphanumeric code of card.source.topic.
+
+    ``severity`` is its ordinary tier, ``raised`` the tier of the worse state its title or limits describe.
+    """
 
     id: str
     topic: str
@@ -71,17 +78,20 @@ class Rule(Struct, frozen=True, kw_only=True):
     scope: Scope
     severity: Severity
     sources: tuple[Source, ...]
+    raised: Severity | None = None
+    function: str = ""  # name of its logic; several rules may share one
     inputs: tuple[str, ...] = ()  # concept keys and resource types it reads
     must_mention: bool = False  # DESIGN §5.3: rendered by template, always
     override_reasons: tuple[str, ...] = ()  # keys of overrides.toml
     limits: str = ""  # what it does not cover, in one sentence
     parameters: Mapping[str, Any] = field(default_factory=dict)  # thresholds and lists of the pack
-    texts: Mapping[str, str] = field(default_factory=dict)  # str.format templates
+    given: Any = None  # the parameters, checked and typed by the logic
+    texts: Mapping[str, str] = field(default_factory=dict)  # str.format templates; 'name.detail' holds lines
     switch: Switch = Switch.ON
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What a rule concludes. ``key`` names the same conclusion across calls (for quietness), ``worse`` orders its value."""
+    """What a rule concludes. ``key`` names the same conclusion across calls (for quietness), ``worse`` orders it."""
 
     rule: Rule
     key: str
@@ -95,7 +105,3 @@ class Finding(Struct, frozen=True, kw_only=True):
     worse: float = 0.0
     since: datetime | None = None
     values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
-
-
-RecordRule = Callable[[Rule, Record], Iterable[Finding]]
-OrderRule = Callable[[Rule, Record, Order], Iterable[Finding]]

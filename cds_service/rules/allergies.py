@@ -1,0 +1,124 @@
+"""Allergies of a record as the rules see them: what to, how severe, and which drugs they speak against.
+
+Cross-reactivity: within a class that reacts as one (drugs.toml, ``reacts``); between beta-lactams by R1 side chain
+alone (Khan et al., Drug allergy: a 2022 practice parameter update, JACI 150:1333; Chaudhry et al., Pharmacy 2019,
+7:103); after a severe delayed reaction to one beta-lactam, to all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from msgspec import Struct
+
+from cds_service.record.facts import Allergy
+from cds_service.rules.drugs import Allergen, DrugTable
+from cds_service.rules.situation import Situation
+from cds_service.rules.terms import Phrases, words
+
+SEVERE = Phrases(
+    dict.fromkeys(
+        (
+            "anaphylaxis", "anaphylactic", "anaphylactoid", "angioedema", "angio oedema", "laryngeal edema",
+            "laryngeal oedema", "airway", "bronchospasm", "stevens johnson", "stevens johnson syndrome", "sjs",
+            "toxic epidermal necrolysis", "dress", "drug reaction with eosinophilia", "agranulocytosis",
+            "cardiac arrest", "cardiorespiratory arrest", "hypotension", "shock", "throat swelling", "serum sickness",
+            "hemolytic anemia", "haemolytic anaemia", "severe", "life threatening", "rhabdomyolysis", "collapse",
+        ),
+        ("severe",),
+    )
+)  # fmt: skip
+DELAYED = Phrases(
+    dict.fromkeys(
+        (
+            "stevens johnson", "stevens johnson syndrome", "sjs", "toxic epidermal necrolysis", "dress",
+            "drug reaction with eosinophilia", "serum sickness", "hemolytic anemia", "haemolytic anaemia",
+            "interstitial nephritis", "drug induced liver injury", "agep",
+            "acute generalized exanthematous pustulosis", "acute generalised exanthematous pustulosis",
+        ),
+        ("delayed",),
+    )
+)  # fmt: skip
+
+
+class Closeness(IntEnum):
+    """How a drug is tied to an allergy."""
+
+    SIDE_CHAIN_OF_CLASS = 1  # the culprit is not recorded, only its class; one of the class has this side chain
+    SIDE_CHAIN = 2
+    SEVERE_DELAYED = 3
+    CLASS = 4
+    SAME = 5
+
+
+class Conflict(Struct, frozen=True):
+    """One drug against one allergy. ``through`` is the title of the class or side chain that ties them."""
+
+    drug: str
+    closeness: Closeness
+    through: str
+
+
+def speaking(situation: Situation) -> Iterator[Allergy]:
+    """Allergies that hold: active, neither refuted nor a statement that none are known."""
+    for allergy in situation.record.allergies:
+        if allergy.active and not allergy.negated and not allergy.no_known:
+            yield allergy
+
+
+def severe(allergy: Allergy) -> bool:
+    """Severe by its recorded reaction severity, its criticality, or a manifestation that is severe by nature."""
+    if allergy.severity == "severe" or allergy.criticality == "high":
+        return True
+    return any(SEVERE.find_words(words(text)) for text in allergy.manifestations)
+
+
+def delayed(allergy: Allergy) -> bool:
+    """A severe delayed reaction: the whole family is avoided."""
+    return any(DELAYED.find_words(words(text)) for text in allergy.manifestations)
+
+
+def allergen(situation: Situation, allergy: Allergy) -> Allergen:
+    """What the allergy is to, as far as drugs.toml knows it."""
+    return situation.tables.drugs.allergen(allergy.label, allergy.codes)
+
+
+def conflicts(table: DrugTable, to: Allergen, drugs: frozenset[str], after_delayed: bool) -> list[Conflict]:
+    """The closest tie of each drug to an allergy; drugs without one are left out."""
+    found = []
+    for drug in sorted(drugs):
+        tie = _tie(table, to, drug, after_delayed)
+        if tie is not None:
+            found.append(tie)
+    return found
+
+
+def _tie(table: DrugTable, to: Allergen, drug: str, after_delayed: bool) -> Conflict | None:
+    if drug in to.ingredients:
+        return Conflict(drug, Closeness.SAME, drug)
+    for name in sorted(to.classes):
+        if drug in table.classes[name].members:
+            return Conflict(drug, Closeness.CLASS, table.classes[name].title)
+    for group in table.classes.values():
+        if group.reacts and drug in group.members and to.ingredients & group.members:
+            return Conflict(drug, Closeness.CLASS, group.title)
+    beta_lactams = table.classes["beta-lactam"]
+    named = to.ingredients.union(*(table.classes[name].members for name in to.classes))
+    if after_delayed and drug in beta_lactams.members and named & beta_lactams.members:
+        return Conflict(drug, Closeness.SEVERE_DELAYED, beta_lactams.title)
+    for chain in table.side_chains.values():
+        if drug not in chain.members:
+            continue
+        if to.ingredients & chain.members:
+            return Conflict(drug, Closeness.SIDE_CHAIN, chain.title)
+        if _unspecified(table, to) & chain.members:
+            return Conflict(drug, Closeness.SIDE_CHAIN_OF_CLASS, chain.title)
+    return None
+
+
+def _unspecified(table: DrugTable, to: Allergen) -> frozenset[str]:
+    """Drugs the culprit may have been where only “penicillin” is recorded; aminopenicillins are the commonest."""
+    if "penicillin" not in to.classes or to.ingredients - {"penicillin"}:
+        return frozenset()
+    return table.classes["penicillin"].members & table.side_chains["aminobenzyl"].members

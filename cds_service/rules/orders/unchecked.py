@@ -1,0 +1,73 @@
+"""What no rule could look at is said, order by order: silence would read as “no conflict”."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.record.facts import Order
+from cds_service.rules.catalogue import Finding, Rule
+from cds_service.rules.kinds import Kind
+from cds_service.rules.logic import Given, conclude, order_logic
+from cds_service.rules.situation import DRUG_ORDERS, Situation, names
+
+
+class NoParameters(Given, frozen=True):
+    """A function without thresholds."""
+
+
+@order_logic("order-not-checked", NoParameters, drug="order", kind="order", imaging="order", type="order type")
+def order_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
+    """A drug without a known ingredient, an imaging order without a modality, an order of unknown kind or type."""
+    text = _why(situation, order)
+    if text:
+        label = order.label or order.resource_type
+        yield conclude(
+            rule,
+            text,
+            {"order": label, "type": order.resource_type},
+            key=f"{text}:{label}",
+            facts=(order,),
+            order=order,
+            values={"why": text},
+        )
+
+
+def _why(situation: Situation, order: Order) -> str:
+    if order.resource_type in DRUG_ORDERS:
+        return "" if situation.drug(order).match.ingredients else "drug"
+    if order.resource_type != "ServiceRequest":
+        return "type"
+    kind = situation.kind(order)
+    if kind is Kind.IMAGING:
+        return "" if situation.study(order).modalities else "imaging"
+    return "kind" if kind is Kind.UNKNOWN else ""
+
+
+@order_logic("drug-name-mismatch", NoParameters, found="order coded written")
+def drug_name_mismatch(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
+    """The order's text names another drug than its code: the code was checked (fault row 55)."""
+    match = situation.drug(order).match
+    if match.contradicts:
+        yield conclude(
+            rule,
+            "found",
+            {"order": order.label, "coded": names(match.ingredients), "written": names(match.contradicts)},
+            key=order.label,
+            facts=(order,),
+            order=order,
+            values={"coded": names(match.ingredients), "written": names(match.contradicts)},
+        )
+
+
+@order_logic("medications-not-checked", NoParameters, found="order count names")
+def medications_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
+    """Active medications no rule knows: said once, with the first drug order of the call."""
+    drafts = situation.drafts
+    if not situation.unmapped or not drafts or drafts[0].fact.number != order.number:
+        return
+    unmapped = situation.unmapped
+    words = {"order": order.label, "count": len(unmapped), "names": ", ".join(m.label for m in unmapped[:3])}
+    yield conclude(rule, "found", words, facts=(order, *unmapped[:10]), order=order, worse=float(len(unmapped)))
+
+
+CHECKS = (order_not_checked, drug_name_mismatch, medications_not_checked)

@@ -1,0 +1,262 @@
+"""Findings from scores and vital signs: NEWS2, qSOFA, shock index, danger zone, AKI, kidney function, QTc, red flags.
+
+The scores themselves, their freshness windows and bounds come from ``from_record``; here they meet the pack's
+thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+
+from cds_service.record import wording
+from cds_service.record.facts import Reading
+from cds_service.rules.catalogue import Finding, Rule
+from cds_service.rules.logic import Given, Tier, conclude, record_logic
+from cds_service.rules.situation import Situation
+
+
+class Points(Given, frozen=True):
+    """``at`` points the rule speaks, ``raised_at`` it speaks in its raised tier."""
+
+    at: int
+    raised_at: int
+
+
+class Ratio(Given, frozen=True):
+    """As ``Points``, for a ratio."""
+
+    at: Decimal
+    raised_at: Decimal
+
+
+class Children(Given, frozen=True):
+    """``below_years``: the age from which adult scores take over."""
+
+    below_years: int
+
+
+class Filtration(Given, frozen=True):
+    """eGFR (mL/min/1.73 m²) below which the rule speaks, and speaks in its raised tier."""
+
+    below: int
+    raised_below: int
+
+
+class Interval(Given, frozen=True):
+    """QTc in ms, and how old a measured one may be."""
+
+    at_ms: Decimal
+    hours: int
+
+
+class Condition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One value of a combination; exactly one of the two limits is set."""
+
+    concept: str
+    at_least: Decimal | None = None
+    at_most: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("a condition has either at_least or at_most")
+
+    def met(self, reading: Reading) -> bool:
+        """True when the value, or what its comparator proves, is beyond the limit."""
+        if reading.value is None or reading.refusal is not None:
+            return False
+        if self.at_least is not None:
+            return reading.value >= self.at_least and reading.comparator not in ("<", "<=")
+        return self.at_most is not None and reading.value <= self.at_most and reading.comparator not in (">", ">=")
+
+
+class Combination(Given, frozen=True):
+    """Values that together are a red flag: newest of each, none older than ``hours``; from ``from_years`` of age."""
+
+    all_of: tuple[Condition, ...]
+    hours: int
+    from_years: int = 16
+
+
+@record_logic("news2", Points, total="total text", bound="total missing", single="text")
+def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
+    """NEWS2, or its lower bound where parts are missing; below the threshold, a single parameter scoring 3."""
+    result = situation.score("NEWS2")
+    total = result.at_least
+    if total is None:
+        return
+    known = result.result.get("parts") or result.result.get("known") or {}
+    words = {"total": total, "text": result.text, "missing": ", ".join(result.missing)}
+    if total >= given.at:
+        yield conclude(
+            rule,
+            "bound" if result.bound else "total",
+            words,
+            tier=Tier.RAISED if total >= given.raised_at else Tier.ORDINARY,
+            facts=result.inputs,
+            missing=result.missing,
+            worse=float(total),
+            values={"at_least" if result.bound else "total": total},
+        )
+    elif 3 in [points for part, points in dict(known).items() if part != "o2"]:
+        yield conclude(
+            rule, "single", words, key="single", tier=Tier.REMARK, facts=result.inputs, missing=result.missing,
+            worse=float(total),
+        )  # fmt: skip
+
+
+@record_logic("qsofa", Points, found="score text")
+def qsofa(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
+    """qSOFA of adults: a flag to look closer, not a screening test for sepsis (SSC 2021)."""
+    result = situation.score("qSOFA")
+    if result.at_least is not None and result.at_least >= given.at and (situation.age or 0) >= 16:
+        yield conclude(
+            rule,
+            "found",
+            {"score": result.at_least, "text": result.text},
+            tier=Tier.RAISED if result.at_least >= given.raised_at else Tier.ORDINARY,
+            facts=result.inputs,
+            missing=result.missing,
+            worse=float(result.at_least),
+        )
+
+
+@record_logic("shock-index", Ratio, found="value")
+def shock_index(rule: Rule, given: Ratio, situation: Situation) -> Iterator[Finding]:
+    """Heart rate over systolic pressure, in adults."""
+    result = situation.score("ShockIndex")
+    value = result.result.get("value")
+    if not result.ok or value is None or (situation.age or 0) < 16:
+        return
+    exact = Decimal(str(value))
+    if exact >= given.at:
+        yield conclude(
+            rule,
+            "found",
+            {"value": f"{exact:.2f}"},
+            tier=Tier.RAISED if exact >= given.raised_at else Tier.ORDINARY,
+            facts=result.inputs,
+            worse=float(exact),
+        )
+
+
+@record_logic("danger-zone", Children, found="text")
+def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
+    """Heart rate, respiratory rate or saturation in the danger zone of a child's age (ESI v4)."""
+    result = situation.score("ESI_danger_zone")
+    if result.result.get("danger_zone") and situation.age is not None and situation.age < given.below_years:
+        yield conclude(rule, "found", {"text": result.text}, facts=result.inputs, missing=result.missing, worse=1.0)
+
+
+@record_logic("paediatric-hypotension", Children, found="text")
+def paediatric_hypotension(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
+    """Systolic pressure below the limit of a child's age (PALS)."""
+    result = situation.score("PedsHypotension")
+    if result.result.get("hypotensive") and situation.age is not None and situation.age < given.below_years:
+        yield conclude(rule, "found", {"text": result.text}, facts=result.inputs, worse=1.0)
+
+
+@record_logic("aki", Points, found="text", recent="text")
+def aki(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
+    """KDIGO stage by creatinine against the record's own baseline; a passed stage of the last 7 days as a remark."""
+    result = situation.score("KDIGO_AKI")
+    stage = int(result.result.get("stage") or 0)
+    peak = int(result.result.get("peak_stage") or 0)
+    if stage >= given.at:
+        yield conclude(
+            rule,
+            "found",
+            {"text": result.text},
+            tier=Tier.RAISED if stage >= given.raised_at else Tier.ORDINARY,
+            facts=result.inputs,
+            worse=float(stage),
+            values={"stage": stage},
+        )
+    elif peak >= given.at:
+        yield conclude(
+            rule, "recent", {"text": result.text}, key="recent", tier=Tier.REMARK, facts=result.inputs,
+            values={"peak_stage": peak},
+        )  # fmt: skip
+
+
+@record_logic("kidney-function", Filtration, found="egfr stage", dialysis="")
+def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iterator[Finding]:
+    """eGFR with its G category (“range, single value” unless below 60 for 90 days); silent in AKI."""
+    if situation.dialysis.maintenance:
+        yield conclude(rule, "dialysis", {}, key="dialysis", facts=situation.dialysis.facts)
+        return
+    egfr = situation.score("eGFR_CKD_EPI_2021")
+    if not egfr.ok or egfr.result["reported"] >= given.below:
+        return
+    stage = situation.score("CKD_G_stage")
+    value = int(egfr.result["reported"])
+    yield conclude(
+        rule,
+        "found",
+        {"egfr": egfr.text, "stage": stage.text},
+        tier=Tier.RAISED if value < given.raised_below else Tier.ORDINARY,
+        facts=(*egfr.inputs, *stage.inputs),
+        worse=float(-value),
+        values={"egfr": value, "stage": stage.result.get("stage")},
+    )
+
+
+@record_logic("qtc", Interval, measured="value", computed="text")
+def qtc(rule: Rule, given: Interval, situation: Situation) -> Iterator[Finding]:
+    """A long QTc: as reported, else by Fridericia from QT and heart rate."""
+    long = long_qtc(situation, given)
+    if long is None:
+        return
+    reading, milliseconds, text = long
+    yield conclude(
+        rule,
+        "computed" if text else "measured",
+        {"value": wording.value(reading), "text": text},
+        facts=(reading,) if not text else situation.score("QTc").inputs,
+        worse=float(milliseconds),
+    )
+
+
+def long_qtc(situation: Situation, given: Interval) -> tuple[Reading, Decimal, str] | None:
+    """The reading behind a QTc at or beyond the limit, its milliseconds, and words where it was computed."""
+    reported = situation.record.latest("qtc", timedelta(hours=given.hours))
+    if reported is not None:
+        long = Condition(concept="qtc", at_least=given.at_ms).met(reported)
+        return (reported, reported.value, "") if long and reported.value is not None else None
+    result = situation.score("QTc")
+    value = result.result.get("fridericia")
+    if not result.ok or value is None or Decimal(str(value)) < given.at_ms:
+        return None
+    first = next((fact for fact in result.inputs if isinstance(fact, Reading)), None)
+    return None if first is None else (first, Decimal(str(value)), result.text)
+
+
+@record_logic("red-flag", Combination, found="values")
+def red_flag(rule: Rule, given: Combination, situation: Situation) -> Iterator[Finding]:
+    """Values that together, or alone, ask for immediate attention. Worse values never take the flag away."""
+    if situation.age is not None and situation.age < given.from_years:
+        return
+    met: list[Reading] = []
+    for condition in given.all_of:
+        reading = situation.record.latest(condition.concept, timedelta(hours=given.hours))
+        if reading is None or not condition.met(reading):
+            return
+        met.append(reading)
+    values = ", ".join(f"{reading.label} {wording.value(reading)}" for reading in met)
+    yield conclude(rule, "found", {"values": values}, facts=met, worse=1.0)
+
+
+CHECKS = (
+    news2,
+    qsofa,
+    shock_index,
+    danger_zone,
+    paediatric_hypotension,
+    aki,
+    kidney_function,
+    qtc,
+    red_flag,
+)

@@ -1,0 +1,226 @@
+"""What several rules ask of one record, worked out once per evaluation: age, kidneys, pregnancy, drugs, drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from functools import cached_property
+
+from msgspec import Struct
+
+from cds_service.record.facts import Event, Fact, Medication, Order, Problem, Record
+from cds_service.rules import calculators
+from cds_service.rules.drugs import Match
+from cds_service.rules.from_record import Dialysis, Feed, PregnancyState, ScoreResult, score
+from cds_service.rules.imaging import Study
+from cds_service.rules.kinds import Kind
+from cds_service.rules.tables import Tables
+
+DRUG_ORDERS = frozenset(("MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense"))
+INPATIENT = frozenset(("IMP", "ACUTE", "NONAC", "SS", "OBSENC", "EMER"))
+OPEN = frozenset(("in-progress", "arrived", "triaged", "onleave"))
+NEWBORN_DAYS = 29
+
+
+class Drug(Struct, frozen=True):
+    """A mapped medication of the record or a mapped draft."""
+
+    fact: Medication | Order
+    match: Match
+
+    def among(self, members: frozenset[str]) -> frozenset[str]:
+        """Which of ``members`` it contains, where it acts on the whole body and is given as treatment."""
+        if self.match.local or self.match.not_given:
+            return frozenset()
+        return self.match.ingredients & members
+
+
+class Kidney(Struct, frozen=True):
+    """Kidney function as the order checks need it. ``egfr`` is the reported integer, None where unknown or withheld.
+
+    ``unsteady`` is the equation at the newest creatinine during AKI or on dialysis: no estimate of function, and used
+    only where it makes a check stricter.
+    """
+
+    egfr: int | None
+    aki: int  # highest KDIGO stage of the last 7 days, 0 where none or unknown
+    dialysis: bool
+    facts: tuple[Fact, ...]
+    missing: tuple[str, ...]
+    text: str
+    unsteady: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """True when something can be said: a value, an acute injury, or maintenance dialysis."""
+        return self.egfr is not None or bool(self.aki) or self.dialysis
+
+    def below(self, limit: int | Decimal) -> bool:
+        """True when eGFR is known and below the limit."""
+        return self.egfr is not None and self.egfr < limit
+
+
+class Situation:
+    """One record during one evaluation. Nothing of it outlives the call."""
+
+    def __init__(self, record: Record, tables: Tables) -> None:
+        self.record = record
+        self.tables = tables
+        self.feed = Feed(record)
+        self._scores: dict[str, ScoreResult] = {}
+        self._studies: dict[int, Study] = {}
+
+    def score(self, name: str) -> ScoreResult:
+        """One calculator fed from the record, once."""
+        found = self._scores.get(name)
+        if found is None:
+            found = self._scores[name] = score(name, self.feed)
+        return found
+
+    @cached_property
+    def age(self) -> int | None:
+        """Completed years, None where the birth date is missing."""
+        return self.feed.age
+
+    @cached_property
+    def newborn(self) -> bool:
+        """True when the birth date is known to the day and lies less than 29 days back."""
+        person = self.record.person
+        if person.birth_date is None or person.birth_precision not in ("", "day"):
+            return False
+        return 0 <= (self.record.now.date() - person.birth_date).days < NEWBORN_DAYS
+
+    @property
+    def pregnancy(self) -> PregnancyState:
+        """pregnant, not-pregnant, unknown or not-applicable."""
+        return self.feed.pregnancy
+
+    @property
+    def dialysis(self) -> Dialysis:
+        """Maintenance dialysis and recent dialyses."""
+        return self.feed.dialysis
+
+    @cached_property
+    def kidney(self) -> Kidney:
+        """eGFR, acute injury and dialysis; eGFR is withheld in AKI, pregnancy and childhood."""
+        if self.dialysis.maintenance:
+            return Kidney(None, 0, True, self.dialysis.facts, (), "on maintenance dialysis", 0)
+        injury, filtration = self.score("KDIGO_AKI"), self.score("eGFR_CKD_EPI_2021")
+        stage = int(injury.result.get("peak_stage") or injury.result.get("stage") or 0)
+        if stage:
+            return Kidney(None, stage, False, injury.inputs, (), injury.text, self._unsteady())
+        if filtration.ok:
+            return Kidney(filtration.result["reported"], 0, False, filtration.inputs, (), filtration.text)
+        return Kidney(None, 0, False, filtration.inputs, filtration.missing or (filtration.text,), filtration.text)
+
+    def _unsteady(self) -> int | None:
+        newest = next(iter(self.feed.creatinines), None)
+        if newest is None or newest.value is None:
+            return None
+        given = {"sex": self.record.person.sex, "age_years": self.age, "creatinine_mg_dl": newest.value}
+        reported = calculators.run("eGFR_CKD_EPI_2021", given).get("reported")
+        return None if reported is None else int(reported)
+
+    @cached_property
+    def _by_group(self) -> dict[str, list[Problem]]:
+        found: dict[str, list[Problem]] = {}
+        groups = self.tables.problems.groups
+        for problem in self.record.problems:
+            if problem.active and not problem.negated:
+                for group in groups(problem):
+                    found.setdefault(group, []).append(problem)
+        return found
+
+    def problems(self, *groups: str) -> list[Problem]:
+        """Active problems of some groups of problems.toml."""
+        return [problem for group in groups for problem in self._by_group.get(group, ())]
+
+    @cached_property
+    def drugs(self) -> list[Drug]:
+        """Active medications of the record, mapped; unmapped ones are in ``unmapped``."""
+        match = self.tables.drugs.match
+        drafts = {order.reference for order in self.record.orders if order.reference}
+        return [
+            Drug(medication, found)
+            for medication in self.record.medications
+            if medication.active and not medication.do_not_perform and medication.reference not in drafts
+            if (found := match(medication.label, medication.codes)).ingredients
+        ]
+
+    @cached_property
+    def unmapped(self) -> list[Medication]:
+        """Active medications whose drug is not known to drugs.toml: no rule sees them."""
+        match = self.tables.drugs.match
+        return [
+            medication
+            for medication in self.record.medications
+            if medication.active and not medication.do_not_perform
+            if not match(medication.label, medication.codes).ingredients
+        ]
+
+    @cached_property
+    def drafts(self) -> list[Drug]:
+        """Draft medication orders of the call, mapped or not, in a fixed order."""
+        match = self.tables.drugs.match
+        drafts = [
+            Drug(order, match(order.label, order.codes))
+            for order in self.record.orders
+            if order.resource_type in DRUG_ORDERS and not order.do_not_perform
+        ]
+        return sorted(drafts, key=lambda drug: drug.fact.number)
+
+    def drug(self, order: Order) -> Drug:
+        """A draft, mapped. An order that is no medication maps to nothing."""
+        if order.resource_type not in DRUG_ORDERS:
+            return Drug(order, Match(frozenset()))
+        return Drug(order, self.tables.drugs.match(order.label, order.codes))
+
+    def partners(self, order: Order) -> Iterator[Drug]:
+        """Drugs to check a draft against: active medications, and the other drafts, each pair of drafts once.
+
+        A pair belongs to its selected draft; of two alike, to the one named first.
+        """
+        yield from self.drugs
+        for other in self.drafts:
+            fact = other.fact
+            if isinstance(fact, Order) and fact.number != order.number and owns(order, fact):
+                yield other
+
+    def study(self, order: Order) -> Study:
+        """The imaging study a draft asks for; one without modality is no imaging order."""
+        found = self._studies.get(order.number)
+        if found is None:
+            found = self._studies[order.number] = self.tables.imaging.order(order)
+        return found
+
+    def kind(self, order: Order) -> Kind:
+        """What kind of order it is."""
+        return self.tables.kinds.kind(order, self.study(order))
+
+    @cached_property
+    def contrast_drafts(self) -> list[Order]:
+        """Draft imaging orders that give or may give iodinated contrast."""
+        return [
+            order
+            for order in self.record.orders
+            if order.resource_type == "ServiceRequest" and not order.do_not_perform and self.study(order).iodinated
+        ]
+
+    @cached_property
+    def stay(self) -> Event | None:
+        """The open inpatient or emergency encounter, if any."""
+        for encounter in self.record.encounters:
+            ended = encounter.end is not None and encounter.end <= self.record.now
+            if encounter.category.upper() in INPATIENT and encounter.status in OPEN and not ended:
+                return encounter
+        return None
+
+
+def owns(order: Order, other: Order) -> bool:
+    """Which of two drafts speaks for both: a selected one before one that is not, else the lower number."""
+    return (not order.selected, order.number) < (not other.selected, other.number)
+
+
+def names(members: Sequence[str] | frozenset[str]) -> str:
+    """Drug names for a sentence, in a fixed order."""
+    return ", ".join(sorted(members))
