@@ -22,7 +22,9 @@ NOTHING_THERE = frozenset({"none found", "none reported"})
 
 
 def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list[Absence]:
-    """One Absence for each part that was not obtained, and for each expected type of which nothing was asked or found."""
+    """One Absence for each part that was not obtained,
+    and for each expected type of which nothing was asked or found.
+    """
     found: list[Absence] = []
     present: set[str] = set()
     nothing: dict[str, tuple[Reason, str]] = {}
@@ -50,7 +52,11 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list
 
 def _unreadable(answer: Answer) -> Absence | None:
     """Something came, and nothing of it could be read."""
-    faults = sum((page.faults for page in answer.resources), start=type(answer.resources[0].faults)()) if answer.resources else None
+    faults = (
+        sum((page.faults for page in answer.resources), start=type(answer.resources[0].faults)())
+        if answer.resources
+        else None
+    )
     if faults and not any(page.views for page in answer.resources):
         return Absence(answer.resource_type, Reason.UNREADABLE, f"{answer.key}: {', '.join(faults)}")
     return None
@@ -61,7 +67,13 @@ def _reported(answer: Answer) -> list[Absence]:
     codes = {i.code for page in answer.resources for i in page.issues if i.severity in ("fatal", "error")}
     if not codes:
         return []
-    return [Absence(answer.resource_type, Reason.FAILED, text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200))]
+    return [
+        Absence(
+            answer.resource_type,
+            Reason.FAILED,
+            text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200),
+        )
+    ]
 
 
 def _types(answers: Iterable[Answer]) -> set[str]:

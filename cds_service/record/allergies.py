@@ -1,4 +1,6 @@
-"""AllergyIntolerances → allergies. “No known allergies” beside an active allergy is a conflict: both stay and say so (row 53)."""
+"""AllergyIntolerances → allergies. “No known allergies” beside an active allergy is a conflict:
+both stay and say so (row 53).
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,16 @@ CONFLICT = "conflicts with a recorded “no known allergies”"
 
 
 def allergies(scope: Scope) -> list[Allergy]:
-    """Every AllergyIntolerance of the patient that was not entered in error. An unnamed one stays: it may matter most."""
+    """Every AllergyIntolerance of the patient that was not entered in error. An unnamed one stays:
+    it may matter most.
+    """
     made: list[Allergy] = []
     covers: list[str] = []
-    for view, item, note in scope.of(AllergyIntoleranceView):
+    for view, reference, note in scope.of(AllergyIntoleranceView):
         if status_of(view.verificationStatus) == "entered-in-error":
             scope.excluded["AllergyIntolerance: entered in error"] += 1
             continue
-        allergy, covered = _allergy(scope, view, item.reference, note)
+        allergy, covered = _allergy(scope, view, reference, note)
         made.append(allergy)
         if covered is not None and allergy.active:
             covers.append(covered)
@@ -66,12 +70,16 @@ def _allergy(scope: Scope, view: AllergyIntoleranceView, reference: str, note: s
 def _manifestations(reactions: list[ReactionView] | None) -> tuple[str, ...]:
     said: list[str] = []
     for reaction in (reactions or ())[:20]:
-        said += texts(reaction.manifestation) or ([text.clean(reaction.description, 120)] if reaction.description else [])
+        said += texts(reaction.manifestation) or (
+            [text.clean(reaction.description, 120)] if reaction.description else []
+        )
     return tuple(dict.fromkeys(s for s in said if s))
 
 
 def conflicts(made: list[Allergy], covers: list[str]) -> list[Allergy]:
-    """Active allergies that a “no known …” of the record denies, and the denial itself, with the conflict noted on both."""
+    """Active allergies that a “no known …” of the record denies, and the denial itself,
+    with the conflict noted on both.
+    """
 
     def denied(allergy: Allergy) -> bool:
         return (
@@ -87,7 +95,9 @@ def conflicts(made: list[Allergy], covers: list[str]) -> list[Allergy]:
     return [
         msgspec.structs.replace(a, note=joined(a.note, CONFLICT))
         if a in hit
-        else msgspec.structs.replace(a, note=joined(a.note, text.clean(f"conflicts with recorded allergies: {names}", text.NOTE)))
+        else msgspec.structs.replace(
+            a, note=joined(a.note, text.clean(f"conflicts with recorded allergies: {names}", text.NOTE))
+        )
         if a.no_known and a.active
         else a
         for a in made

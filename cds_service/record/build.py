@@ -1,4 +1,7 @@
-"""What was retrieved → the fact table of one patient. Pure: no I/O, ``now`` is the only clock. Raises WrongPatient alone."""
+"""What was retrieved → the fact table of one patient. Pure: no I/O, ``now`` is the only clock.
+
+Raises WrongPatient alone.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,10 @@ def build(
     ``expected`` names resource types a service wanted; each yields an Absence when it was not really found.
     """
     found = gathered(retrieved)
-    patients = found.of(PatientView)
-    whose = Whose(patient_id, [item.url for view, item in patients if view.id == patient_id])
-    refuse_strangers(patient_id, found, whose)
-    found.index.add((item.reference, item.url, view) for view, item in found.of(MedicationView))
+    patient, whose = _of_one_patient(patient_id, found)
+    found.index.add((reference, url, view) for view, reference, url, _ in found.of(MedicationView))
     scope = Scope(now, zone, whose, found)
-    readings = _readings(scope)
+    readings = Reader(now, zone, whose).read_all(found.of(ObservationView))
     budget = Budget()
     made_requests, made_problems = newest_first(requests(scope)), newest_first(problems(scope))
     goals = newest_first(directives(scope, made_problems, made_requests))
@@ -61,7 +62,7 @@ def build(
         usable[TARGET] = targets
     record = Record(
         now=now,
-        person=person(patient_id, next((v for v, _ in patients if v.id == patient_id), None), zone),
+        person=person(patient_id, patient, zone),
         readings=usable,
         others=readings.others,
         refused=newest_first(readings.refused),
@@ -86,29 +87,16 @@ def build(
     return record
 
 
-def refuse_strangers(patient_id: str, found: Gathered, whose: Whose) -> None:
-    """Prefetch about somebody else spoils the whole request (fault matrix row 14); what was fetched is refused piece by piece."""
-    for view, item in found.of(PatientView):
-        if item.prefetch and view.id is not None and view.id != patient_id:
+def _of_one_patient(patient_id: str, found: Gathered) -> tuple[PatientView | None, Whose]:
+    """This patient and every name they go by. Another Patient sent by the client spoils the request (fault matrix row 14)."""
+    own, urls = None, []
+    for view, _, url, prefetch in found.of(PatientView):
+        if view.id == patient_id:
+            own = view
+            urls.append(url)
+        elif prefetch and view.id is not None:
             raise WrongPatient("the prefetch holds a Patient other than context.patientId")
-    for kind, items in found.items.items():
-        if kind is PatientView:
-            continue
-        member = "patient" if "patient" in kind.__struct_fields__ else "subject"
-        if member not in kind.__struct_fields__:
-            continue
-        for item in items:
-            subject = getattr(item.view, member)
-            if subject is not None and subject.reference not in whose.own and item.prefetch and whose.names_another(subject):
-                raise WrongPatient(f"the prefetch holds a {item.view.resourceType} of another patient than context.patientId")
-
-
-def _readings(scope: Scope) -> Found:
-    reader = Reader(scope.now, scope.zone, scope.whose)
-    for item in scope.gathered.items.get(ObservationView, ()):
-        if isinstance(item.view, ObservationView):
-            reader.read(item.view, item.reference)
-    return reader.found
+    return own, Whose(patient_id, urls)
 
 
 def _settled(found: Found) -> dict[str, list[Reading]]:
@@ -129,7 +117,9 @@ def _settled(found: Found) -> dict[str, list[Reading]]:
 
 
 def _corrected(group: list[Reading], refused: list[Reading]) -> set[int]:
-    """Results under one identifier: the corrected one replaces its predecessors of one moment; a series under one number stays."""
+    """Results under one identifier: the corrected one replaces its predecessors of one moment;
+    a series under one number stays.
+    """
     best = max(RANK.get(r.status, 0) for r in group)
     lower = [r for r in group if RANK.get(r.status, 0) < best]
     if not lower or len({r.time for r in lower}) != 1:
@@ -142,7 +132,9 @@ def _corrected(group: list[Reading], refused: list[Reading]) -> set[int]:
 def _settle_others(others: list[Reading], refused: list[Reading]) -> list[Reading]:
     groups: dict[object, list[Reading]] = {}
     for reading in others:
-        groups.setdefault((reading.codes[0].system, reading.codes[0].code, reading.label) if reading.codes else reading.label, []).append(reading)
+        groups.setdefault(
+            (reading.codes[0].system, reading.codes[0].code, reading.label) if reading.codes else reading.label, []
+        ).append(reading)
     return newest_first([r for group in groups.values() for r in settle(group, refused)])
 
 
@@ -152,7 +144,9 @@ def _truncated(retrieved: Mapping[str, Answer], budget: Budget) -> list[str]:
 
 
 def number(record: Record) -> None:
-    """F1 … in record order, refused readings after all others. The record is still ours alone, so its facts may be written."""
+    """F1 … in record order, refused readings after all others. The record is still ours alone,
+    so its facts may be written.
+    """
     n = 0
     write = msgspec.structs.force_setattr
     for fact in record.facts():

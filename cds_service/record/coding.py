@@ -1,4 +1,5 @@
-"""Codes of the record → Code tuples, a concept of units.toml, a printed label, and a note where codes and names disagree.
+"""Codes of the record → Code tuples, a concept of units.toml, a printed label, and a note where codes and names
+disagree.
 
 Matching is on (system, code) alone. A LOINC-shaped code without a system is not matched: race and ethnicity codes look the same.
 """
@@ -90,7 +91,9 @@ def _contradiction(concept: Concept, names: list[str]) -> str:
         folded = name.casefold()
         if any(pattern.search(folded) for pattern in _stems()[concept.key]):
             continue
-        if any(pattern.search(folded) for key, patterns in _stems().items() if key != concept.key for pattern in patterns):
+        if any(
+            pattern.search(folded) for key, patterns in _stems().items() if key != concept.key for pattern in patterns
+        ):
             return f"name '{name}' contradicts the code ({concept.label})"
     return ""
 

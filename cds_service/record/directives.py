@@ -1,4 +1,5 @@
-"""Code status, advance directives, targets and warnings: Goals, Consents, Flags, and whatever else speaks of resuscitation.
+"""Code status, advance directives, targets and warnings: Goals, Consents, Flags, and whatever else speaks of
+resuscitation.
 
 ``category`` of the events made here is 'code-status', 'oxygen-target', 'goal', 'consent' or 'flag'.
 """
@@ -28,7 +29,7 @@ def directives(scope: Scope, problems: Iterable[Problem], requests: Iterable[Eve
 
 
 def _goals(scope: Scope) -> Iterable[Event]:
-    for view, item, note in scope.of(GoalView):
+    for view, reference, note in scope.of(GoalView):
         status = (view.lifecycleStatus or "").strip().casefold()[:40]
         if status in OVER:
             scope.excluded[f"Goal: {status}"] += 1
@@ -41,7 +42,7 @@ def _goals(scope: Scope) -> Iterable[Event]:
             category = "code-status" if says_code_status(name.codes, name.label) else "goal"
         when = scope.at(view.startDate, view.statusDate)
         yield Event(
-            number=0, reference=item.reference, resource_type="Goal", label=name.label or aims or "Goal", codes=name.codes,
+            number=0, reference=reference, resource_type="Goal", label=name.label or aims or "Goal", codes=name.codes,
             time=when.time, time_text=when.text, status=status, note=joined(note, name.note), category=category,
             start=when.time, text=aims if name.label else "",
         )  # fmt: skip
@@ -68,7 +69,7 @@ def _oxygen_target(target: TargetView) -> bool:
 
 
 def _consents(scope: Scope) -> Iterable[Event]:
-    for view, item, note in scope.of(ConsentView):
+    for view, reference, note in scope.of(ConsentView):
         status = (view.status or "").strip().casefold()[:40]
         groups = [coded(c) for c in (*(view.category or ()), *([view.scope] if view.scope else ()))]
         provision = view.provision
@@ -82,14 +83,14 @@ def _consents(scope: Scope) -> Iterable[Event]:
         verdict = f"provision: {provision.type}" if provision is not None and provision.type else ""
         when = scope.at(view.dateTime)
         yield Event(
-            number=0, reference=item.reference, resource_type="Consent", label=text.clean(label, text.LABEL), codes=codes,
+            number=0, reference=reference, resource_type="Consent", label=text.clean(label, text.LABEL), codes=codes,
             time=when.time, time_text=when.text, status=status, note=joined(note, text.clean(verdict, 60)),
             category="code-status" if says_code_status(codes, label) else "consent", start=when.time,
         )  # fmt: skip
 
 
 def _flags(scope: Scope) -> Iterable[Event]:
-    for view, item, note in scope.of(FlagView):
+    for view, reference, note in scope.of(FlagView):
         status = (view.status or "").strip().casefold()[:40]
         name = coded(view.code)
         start, end = scope.period(view.period)
@@ -103,7 +104,7 @@ def _flags(scope: Scope) -> Iterable[Event]:
             category = "code-status"
         when = scope.at(view.period.start if view.period else None)
         yield Event(
-            number=0, reference=item.reference, resource_type="Flag", label=name.label or "Flag", codes=name.codes,
+            number=0, reference=reference, resource_type="Flag", label=name.label or "Flag", codes=name.codes,
             time=when.time, time_text=when.text, status=status, note=joined(note, name.note, first_code(view.category)),
             category=category, start=start, end=end,
         )  # fmt: skip
@@ -118,7 +119,9 @@ def _restated(fact: Problem | Event) -> Event:
 
 
 def oxygen_targets(goals: Iterable[Event], requests: Iterable[Event], others: Iterable[Reading]) -> list[Reading]:
-    """Documented targets of 88–92 % as readings of ``hypercapnic_target``: from goals and flags, active orders, observations."""
+    """Documented targets of 88–92 % as readings of ``hypercapnic_target``: from goals and flags, active orders,
+    observations.
+    """
     found: list[Reading] = [_target(g, f"{g.label} {g.text}") for g in goals if g.category == "oxygen-target"]
     found += [
         _target(r, r.label) for r in requests if r.status in ("active", "") and says_target(f"{r.label} {r.text}")

@@ -1,4 +1,6 @@
-"""DiagnosticReports and DocumentReferences → events with bounded text. Only text that came inline is read; nothing is fetched."""
+"""DiagnosticReports and DocumentReferences → events with bounded text. Only text that came inline is read;
+nothing is fetched.
+"""
 
 from __future__ import annotations
 
@@ -37,19 +39,21 @@ class Budget:
 def reports(scope: Scope, budget: Budget) -> list[Event]:
     """Diagnostic reports; a report that is only registered or was cancelled has nothing to say."""
     made = []
-    for view, item, note in scope.of(DiagnosticReportView):
+    for view, reference, note in scope.of(DiagnosticReportView):
         status = (view.status or "").strip().casefold()[:40]
         if status in NOT_RESULTS:
             scope.excluded[f"DiagnosticReport: {status}"] += 1
             continue
         name, period = coded(view.code), view.effectivePeriod
-        when = scope.past(scope.at(view.effectiveDateTime, (period.end or period.start) if period else None, view.issued))
+        when = scope.past(
+            scope.at(view.effectiveDateTime, (period.end or period.start) if period else None, view.issued)
+        )
         said = [view.conclusion or "", "; ".join(texts(view.conclusionCode))]
         attached, remark = _attached(view.presentedForm)
         words = text.lines("\n".join(s for s in (*said, attached) if s), TEXT_LIMIT)
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="DiagnosticReport", label=name.label or "Diagnostic report",
+                number=0, reference=reference, resource_type="DiagnosticReport", label=name.label or "Diagnostic report",
                 codes=name.codes, time=when.time, time_text=when.text, status=status,
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
                 text=budget.take(words), identifiers=_values(view),
@@ -61,7 +65,7 @@ def reports(scope: Scope, budget: Budget) -> list[Event]:
 def documents(scope: Scope, budget: Budget) -> list[Event]:
     """Notes and other documents."""
     made = []
-    for view, item, note in scope.of(DocumentReferenceView):
+    for view, reference, note in scope.of(DocumentReferenceView):
         if (view.docStatus or "").casefold() == "entered-in-error":
             scope.excluded["DocumentReference: entered in error"] += 1
             continue
@@ -70,7 +74,7 @@ def documents(scope: Scope, budget: Budget) -> list[Event]:
         attached, remark = _attached([c.attachment for c in view.content or () if c.attachment is not None])
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="DocumentReference",
+                number=0, reference=reference, resource_type="DocumentReference",
                 label=name.label or text.label(view.description or "") or "Document", codes=name.codes, time=when.time,
                 time_text=when.text, status=(view.docStatus or view.status or "").strip().casefold()[:40],
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
@@ -94,7 +98,10 @@ def _attached(attachments: Iterable[Attachment] | None) -> tuple[str, str]:
             words, cut = decode(attachment.data, parameters)
             words = words if kind in ("text/plain", "text/markdown") else plain_text(words)
             return words, "text cut" if cut or len(words) > TEXT_LIMIT else ""
-        unread[f"attachment not read: {text.clean(kind, 60) or 'unknown type'}" + ("" if attachment.data else ", not inline")] = None
+        unread[
+            f"attachment not read: {text.clean(kind, 60) or 'unknown type'}"
+            + ("" if attachment.data else ", not inline")
+        ] = None
     return "", "; ".join(unread)
 
 

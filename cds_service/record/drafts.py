@@ -1,4 +1,6 @@
-"""Draft orders of a hook's context → orders. Each keeps its bytes; what has no reader stays, named “not checked” by the rules."""
+"""Draft orders of a hook's context → orders. Each keeps its bytes; what has no reader stays,
+named “not checked” by the rules.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _order(scope: Scope, draft: OrderView, chosen: set[str]) -> Order:
     view = draft.view
     subject = getattr(view, "subject", None) or getattr(view, "patient", None)
     if scope.whose.names_another(subject):
-        raise WrongPatient(f"context.draftOrders holds a {draft.resource_type} for another patient than context.patientId")
+        raise WrongPatient(
+            f"context.draftOrders holds a {draft.resource_type} for another patient than context.patientId"
+        )
     name, unresolved = _name(scope, view)
     identity = text.clean(draft.id, 64)
     reference = f"{draft.resource_type}/{identity}" if identity else draft.url

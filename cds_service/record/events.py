@@ -22,7 +22,7 @@ CLASSES = {
 def encounters(scope: Scope) -> list[Event]:
     """Contacts; ``category`` is the class code (v3 ActCode), ``end`` the discharge, ``note`` where the patient went."""
     made = []
-    for view, item, note in scope.of(EncounterView):
+    for view, reference, note in scope.of(EncounterView):
         kind = of_coding(view.class_)
         code = kind.codes[0].code if kind.codes else ""
         written = view.period.start if view.period else None
@@ -31,7 +31,7 @@ def encounters(scope: Scope) -> list[Event]:
         went = coded(view.hospitalization.dischargeDisposition).label if view.hospitalization else ""
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="Encounter",
+                number=0, reference=reference, resource_type="Encounter",
                 label=next(iter(texts(view.type)), "") or CLASSES.get(code, "") or kind.label or "Encounter",
                 codes=_codes(view.type), time=when.time, time_text=when.text, status=_word(view.status),
                 note=joined(note, f"discharge: {went}" if went else ""), category=code, start=start, end=end,
@@ -44,7 +44,7 @@ def encounters(scope: Scope) -> list[Event]:
 def procedures(scope: Scope) -> list[Event]:
     """Procedures; one that was not done says so."""
     made = []
-    for view, item, note in scope.of(ProcedureView):
+    for view, reference, note in scope.of(ProcedureView):
         name = coded(view.code)
         period = view.performedPeriod
         when = scope.past(scope.at(view.performedDateTime, (period.end or period.start) if period else None))
@@ -52,7 +52,7 @@ def procedures(scope: Scope) -> list[Event]:
         status = _word(view.status)
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="Procedure", label=name.label or "Procedure not named",
+                number=0, reference=reference, resource_type="Procedure", label=name.label or "Procedure not named",
                 codes=name.codes, time=when.time, time_text=when.text or text.clean(view.performedString or "", 60),
                 status=status, note=joined(note, name.note, when.note, "not done" if status == "not-done" else ""),
                 category=coded(view.category).label, start=start or when.time, end=end,
@@ -65,13 +65,13 @@ def procedures(scope: Scope) -> list[Event]:
 def immunizations(scope: Scope) -> list[Event]:
     """Vaccinations; one that was not given says so."""
     made = []
-    for view, item, note in scope.of(ImmunizationView):
+    for view, reference, note in scope.of(ImmunizationView):
         name = coded(view.vaccineCode)
         when = scope.past(scope.at(view.occurrenceDateTime))
         status = _word(view.status)
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="Immunization", label=name.label or "Vaccine not named",
+                number=0, reference=reference, resource_type="Immunization", label=name.label or "Vaccine not named",
                 codes=name.codes, time=when.time, time_text=when.text or text.clean(view.occurrenceString or "", 60),
                 status=status, note=joined(note, name.note, when.note, "not given" if status == "not-done" else ""),
                 start=when.time, text=coded(view.statusReason).label,
@@ -83,7 +83,7 @@ def immunizations(scope: Scope) -> list[Event]:
 def imaging(scope: Scope) -> list[Event]:
     """Imaging studies with their modalities, body sites and Study Instance UIDs."""
     made = []
-    for view, item, note in scope.of(ImagingStudyView):
+    for view, reference, note in scope.of(ImagingStudyView):
         when = scope.past(scope.at(view.started))
         series = (view.series or ())[:500]
         modalities = dict.fromkeys(
@@ -93,7 +93,7 @@ def imaging(scope: Scope) -> list[Event]:
         name = _study_name(view)
         made.append(
             Event(
-                number=0, reference=item.reference, resource_type="ImagingStudy", label=name.label or "Imaging study",
+                number=0, reference=reference, resource_type="ImagingStudy", label=name.label or "Imaging study",
                 codes=name.codes, time=when.time, time_text=when.text, status=_word(view.status),
                 note=joined(note, name.note, when.note), category="/".join(modalities), start=when.time,
                 text=text.clean("; ".join(texts(view.reasonCode)), text.NOTE), modalities=tuple(modalities),

@@ -1,7 +1,8 @@
 """The fact table: short, typed, dated, cited facts about one patient. No I/O, no clock of its own.
 
 Readers of ``fhir_adapters`` say what the JSON says; only this package judges units, status, time and identity.
-A fact carries what a card or a prompt needs to print and to cite it: a label, a time, a value and the resource it came from.
+A fact carries what a card or a prompt needs to print and to cite it: a label, a time, a value and the resource it
+came from.
 Facts hold no cycles, so they are kept out of the garbage collector (``gc=False``): charts of 20,000 observations stay cheap.
 """
 
@@ -83,8 +84,10 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
 class Reading(Fact, frozen=True, kw_only=True, gc=False):
     """One measured or observed item (Observation or a component of it).
 
-    ``value`` is in the concept's canonical unit (units.toml); ``written`` keeps what the source says where that differs.
-    ``comparator`` makes the value a bound: it never enters a formula. ``refusal`` set means: shown as data quality, used nowhere.
+    ``value`` is in the concept's canonical unit (units.toml); ``written`` keeps what the source says where that
+    differs.
+    ``comparator`` makes the value a bound: it never enters a formula. ``refusal`` set means: shown as data
+    quality, used nowhere.
     """
 
     value: Decimal | None = None
@@ -131,7 +134,10 @@ class Allergy(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Medication(Fact, frozen=True, kw_only=True, gc=False):
-    """A MedicationRequest, MedicationStatement or MedicationAdministration. ``label`` is the drug as the record names it."""
+    """A MedicationRequest, MedicationStatement or MedicationAdministration.
+
+    ``label`` is the drug as the record names it.
+    """
 
     resource_type: str
     intent: str = ""
@@ -143,7 +149,9 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Event(Fact, frozen=True, kw_only=True, gc=False):
-    """A Procedure, Encounter, Immunization, DiagnosticReport, DocumentReference, ImagingStudy, ServiceRequest, Coverage of care …"""
+    """A Procedure, Encounter, Immunization, DiagnosticReport, DocumentReference, ImagingStudy, ServiceRequest,
+    Coverage of care …
+    """
 
     resource_type: str
     category: str = ""  # encounter class, report category, modality
@@ -156,7 +164,9 @@ class Event(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Order(Fact, frozen=True, kw_only=True, gc=False):
-    """A draft order of the hook's context. ``raw`` is its JSON as sent: an update action copies it with numbers as written."""
+    """A draft order of the hook's context. ``raw`` is its JSON as sent:
+    an update action copies it with numbers as written.
+    """
 
     resource_type: str
     raw: bytes
@@ -223,7 +233,9 @@ class Record(Struct, frozen=True, kw_only=True):
     absences: Sequence[Absence] = ()
     truncated: Sequence[str] = ()  # what was cut by a cap, said in words
     faults: Counter[str] = field(default_factory=Counter)  # resources no reader could read, by reason
-    excluded: Counter[str] = field(default_factory=Counter)  # resources read and left out: 'Condition: entered in error'
+    excluded: Counter[str] = field(
+        default_factory=Counter
+    )  # resources read and left out: 'Condition: entered in error'
 
     def latest(self, concept: str, within: timedelta | None = None) -> Reading | None:
         """The newest usable reading of a concept, if it is not older than ``within``."""
@@ -236,11 +248,17 @@ class Record(Struct, frozen=True, kw_only=True):
         return None
 
     def refused_of(self, concept: str, since: datetime | None = None) -> list[Reading]:
-        """Readings of a concept that may not be used, newest first; ``since`` leaves out those dated before it (undated ones stay)."""
-        return [r for r in self.refused if r.concept == concept and (since is None or r.time is None or r.time >= since)]
+        """Readings of a concept that may not be used, newest first;
+        ``since`` leaves out those dated before it (undated ones stay).
+        """
+        return [
+            r for r in self.refused if r.concept == concept and (since is None or r.time is None or r.time >= since)
+        ]
 
     def looked_for(self, resource_type: str) -> bool:
-        """True when the resource type was really searched (found or none found), false when absent for another reason."""
+        """True when the resource type was really searched (found or none found),
+        false when absent for another reason.
+        """
         return all(a.reason is Reason.NONE_FOUND for a in self.absences if a.what == resource_type)
 
     def absence(self, what: str) -> Absence | None:

@@ -1,10 +1,12 @@
-"""Everything retrieved, sorted by type, each resource once: pages and prefetch keys overlap, servers repeat themselves."""
+"""Everything retrieved, sorted by type, each resource once: pages and prefetch keys overlap,
+servers repeat themselves.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -27,13 +29,7 @@ class Answer(Protocol):
     truncated: str
 
 
-class Item(Struct, gc=False):
-    """One resource with its citation. ``prefetch`` means the client itself sent it."""
-
-    view: View
-    reference: str
-    url: str
-    prefetch: bool
+Item = tuple[View, str, str, bool]  # view, citation, fullUrl or '', whether the client itself sent it
 
 
 class Gathered(Struct):
@@ -43,9 +39,9 @@ class Gathered(Struct):
     index: Index = field(default_factory=Index)
     faults: Counter[str] = field(default_factory=Counter)
 
-    def of(self, kind: type[V]) -> Sequence[tuple[V, Item]]:
-        """The views of one type with their citations."""
-        return [(item.view, item) for item in self.items.get(kind, ()) if isinstance(item.view, kind)]
+    def of(self, kind: type[V]) -> Sequence[tuple[V, str, str, bool]]:
+        """The items of one type."""
+        return cast("Sequence[tuple[V, str, str, bool]]", self.items.get(kind, ()))
 
 
 def gathered(retrieved: Mapping[str, Answer]) -> Gathered:
@@ -76,29 +72,20 @@ def _sort(page: Resources, prefetch: bool, items: dict[type[View], dict[str, Ite
             reference = f"{name}/{identity}"
         else:
             reference = text.clean(url, 120) if url else f"{name} {NO_ID}"
-        item = Item(view, reference, url, prefetch)
-        twin = known.get(reference)
-        if twin is None:
-            known[reference] = item
-        elif not identity and not url:
-            known[f"{reference} {len(known)}"] = item
-        else:
-            known[reference] = newer(twin, item)
-
-
-def newer(one: Item, other: Item) -> Item:
-    """Of two copies of one resource the newer; where versions do not tell, the one that claims less (entered in error)."""
-    return max((one, other), key=_version)
+        item = (view, reference, url, prefetch)
+        twin = known.setdefault(reference, item)
+        if twin is not item:
+            if identity or url:
+                known[reference] = max(twin, item, key=_version)
+            else:
+                known[f"{reference} {len(known)}"] = item
 
 
 def _version(item: Item) -> tuple[str, int, bool, bool]:
-    meta = item.view.meta
+    """Of two copies of one resource the newer; where versions do not tell, the one that claims less (entered in error)."""
+    view, _, _, prefetch = item
+    meta = view.meta
     updated = (meta.lastUpdated if meta else None) or ""
     version = (meta.versionId if meta else None) or ""
-    status = getattr(item.view, "status", None)
-    return updated, int(version) if version.isdecimal() and len(version) < 10 else 0, status == "entered-in-error", item.prefetch
-
-
-def urls_of(items: Iterable[Item]) -> list[str]:
-    """The fullUrls under which these resources may be referred to."""
-    return [item.url for item in items if item.url]
+    number = int(version) if version.isdecimal() and len(version) < 10 else 0
+    return updated, number, getattr(view, "status", None) == "entered-in-error", prefetch

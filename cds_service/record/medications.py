@@ -1,4 +1,6 @@
-"""MedicationRequest, -Statement and -Administration → medications, with the drug found wherever the reference points."""
+"""MedicationRequest, -Statement and -Administration → medications,
+with the drug found wherever the reference points.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,14 @@ def medications(scope: Scope) -> list[Medication]:
 
 
 def _requests(scope: Scope) -> Iterator[Medication]:
-    for view, item, note in scope.of(MedicationRequestView):
+    for view, reference, note in scope.of(MedicationRequestView):
         name, unresolved = drug(scope, view)
         status, intent = _word(view.status), _word(view.intent)
         when = scope.at(view.authoredOn)
         period = view.dispenseRequest.validityPeriod if view.dispenseRequest else None
         start, end = scope.period(period)
         yield Medication(
-            number=0, reference=item.reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
+            number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
             status=status, note=joined(note, name.note, unresolved, "on hold" if status == "on-hold" else ""),
             resource_type="MedicationRequest", intent=intent,
             active=status == "active" and intent not in NOT_ORDERS and not view.doNotPerform,
@@ -45,14 +47,16 @@ def _requests(scope: Scope) -> Iterator[Medication]:
 
 
 def _statements(scope: Scope) -> Iterator[Medication]:
-    for view, item, note in scope.of(MedicationStatementView):
+    for view, reference, note in scope.of(MedicationStatementView):
         name, unresolved = drug(scope, view)
         status = _word(view.status)
         start, end = scope.period(view.effectivePeriod)
-        when = scope.at(view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None, view.dateAsserted)
+        when = scope.at(
+            view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None, view.dateAsserted
+        )
         ended = end is not None and end < scope.now
         yield Medication(
-            number=0, reference=item.reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
+            number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
             status=status, note=joined(note, name.note, unresolved, status if status in ("not-taken", "on-hold") else ""),
             resource_type="MedicationStatement", active=status == "active" and not ended,
             dose=dose(view.dosage), start=start or when.time, end=end,
@@ -60,13 +64,15 @@ def _statements(scope: Scope) -> Iterator[Medication]:
 
 
 def _administrations(scope: Scope) -> Iterator[Medication]:
-    for view, item, note in scope.of(MedicationAdministrationView):
+    for view, reference, note in scope.of(MedicationAdministrationView):
         name, unresolved = drug(scope, view)
         status = _word(view.status)
         start, end = scope.period(view.effectivePeriod)
-        when = scope.past(scope.at(view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None))
+        when = scope.past(
+            scope.at(view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None)
+        )
         yield Medication(
-            number=0, reference=item.reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
+            number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
             status=status,
             note=joined(note, name.note, unresolved, when.note, "not given" if status == "not-done" else ""),
             resource_type="MedicationAdministration", active=status == "in-progress",

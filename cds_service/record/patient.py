@@ -6,6 +6,7 @@ import calendar
 from collections.abc import Iterable
 from datetime import date, tzinfo
 
+from cds_service.errors import WrongPatient
 from cds_service.record import times
 from cds_service.record.facts import Person
 from fhir_adapters.read.datatypes import Reference
@@ -39,6 +40,11 @@ class Whose:
     def all_own(self, references: Iterable[Reference]) -> bool:
         """True when every reference is this patient."""
         return all(self.judge(r) == "" for r in references)
+
+    def refuse_stranger(self, subject: Reference | None, resource_type: str) -> None:
+        """Raises WrongPatient when a resource the client sent names another patient than its own context."""
+        if self.names_another(subject):
+            raise WrongPatient(f"the prefetch holds a resource of type {resource_type} of another patient than context.patientId")
 
     def names_another(self, subject: Reference | None) -> bool:
         """True when a resource definitely names another Patient, not merely somebody who cannot be resolved."""
@@ -76,5 +82,3 @@ def birth(written: str | None) -> tuple[date | None, str]:
     except (ValueError, calendar.IllegalMonthError):
         return None, ""
     return None, ""
-
-

@@ -24,7 +24,7 @@ def status_of(concept: CodeableConcept | None) -> str:
 def problems(scope: Scope) -> list[Problem]:
     """Every Condition of the patient that was not entered in error."""
     made = []
-    for view, item, note in scope.of(ConditionView):
+    for view, reference, note in scope.of(ConditionView):
         verification = status_of(view.verificationStatus)
         if verification == "entered-in-error":
             scope.excluded["Condition: entered in error"] += 1
@@ -33,7 +33,7 @@ def problems(scope: Scope) -> list[Problem]:
         if not name.label:
             scope.excluded["Condition: without a name"] += 1
             continue
-        made.append(_problem(scope, view, item.reference, name, verification, note))
+        made.append(_problem(scope, view, reference, name, verification, note))
     return made
 
 

@@ -1,4 +1,7 @@
-"""Resolves references inside one record: relative, absolute, versioned, ``urn:uuid:`` and contained. Nothing is fetched."""
+"""Resolves references inside one record: relative, absolute, versioned, ``urn:uuid:`` and contained.
+
+Nothing is fetched.
+"""
 
 from __future__ import annotations
 

@@ -22,16 +22,18 @@ REQUESTS: tuple[type[View], ...] = (ServiceRequestView, DeviceRequestView, Nutri
 
 
 def requests(scope: Scope) -> list[Event]:
-    """Orders of the record, drafts of the hook aside. ``time`` is when it was authored, ``start`` when it is to happen."""
+    """Orders of the record, drafts of the hook aside. ``time`` is when it was authored,
+    ``start`` when it is to happen.
+    """
     made = []
     for kind in REQUESTS:
-        for view, item, note in scope.of(kind):
+        for view, reference, note in scope.of(kind):
             name = name_of(view)
             when, due, end = _times(scope, view)
             stop = bool(getattr(view, "doNotPerform", None))
             made.append(
                 Event(
-                    number=0, reference=item.reference, resource_type=view.resourceType,
+                    number=0, reference=reference, resource_type=view.resourceType,
                     label=name.label or f"{view.resourceType} not named", codes=name.codes, time=when.time,
                     time_text=when.text, status=word(view, "status"),
                     note=joined(note, name.note, "do not perform" if stop else "", word(view, "priority")),
@@ -47,7 +49,9 @@ def name_of(view: View | None) -> Coded:
     if isinstance(view, ServiceRequestView):
         name = coded(view.code)
         details = [d for d in texts(view.orderDetail) if d.casefold() not in name.label.casefold()]
-        return Coded(name.codes, text.clean(" · ".join([name.label, *details] if name.label else details), 240), note=name.note)
+        return Coded(
+            name.codes, text.clean(" · ".join([name.label, *details] if name.label else details), 240), note=name.note
+        )
     if isinstance(view, DeviceRequestView):
         name = coded(view.codeCodeableConcept)
         shown = view.codeReference.display if view.codeReference is not None else None
@@ -55,7 +59,9 @@ def name_of(view: View | None) -> Coded:
     if isinstance(view, NutritionOrderView):
         return _diet(view)
     if isinstance(view, VisionPrescriptionView):
-        return next((found for lens in view.lensSpecification or () if (found := coded(lens.product)).label), Coded((), ""))
+        return next(
+            (found for lens in view.lensSpecification or () if (found := coded(lens.product)).label), Coded((), "")
+        )
     return Coded((), "")
 
 
@@ -99,7 +105,11 @@ def word(view: View | None, name: str) -> str:
 def categories(view: View | None) -> tuple[Code, ...]:
     """The categories of an order."""
     given = getattr(view, "category", None)
-    return tuple(dict.fromkeys(code for c in given or () for code in _codes_or_words(c))) if isinstance(given, list) else ()
+    return (
+        tuple(dict.fromkeys(code for c in given or () for code in _codes_or_words(c)))
+        if isinstance(given, list)
+        else ()
+    )
 
 
 def _codes_or_words(concept: CodeableConcept) -> tuple[Code, ...]:
@@ -110,7 +120,11 @@ def _codes_or_words(concept: CodeableConcept) -> tuple[Code, ...]:
 def body_sites(view: View | None) -> tuple[Code, ...]:
     """Where on the body."""
     given = getattr(view, "bodySite", None)
-    return tuple(dict.fromkeys(code for c in given or () for code in _codes_or_words(c))) if isinstance(given, list) else ()
+    return (
+        tuple(dict.fromkeys(code for c in given or () for code in _codes_or_words(c)))
+        if isinstance(given, list)
+        else ()
+    )
 
 
 def reasons(view: View | None) -> tuple[str, ...]:

@@ -21,7 +21,9 @@ RECENT = timedelta(days=3)
 CURRENT = timedelta(days=90)
 DISCHARGE = timedelta(days=30)
 STAYS = frozenset({"IMP", "ACUTE", "NONAC", "OBSENC", "EMER", "SS"})
-STATUS_CONCEPTS = frozenset({"code_status", "pregnancy_status", "pregnancy_test", "consciousness", "hypercapnic_target"})
+STATUS_CONCEPTS = frozenset(
+    {"code_status", "pregnancy_status", "pregnancy_test", "consciousness", "hypercapnic_target"}
+)
 CRITICAL = ("critically high", "critically low", "critically abnormal")
 
 

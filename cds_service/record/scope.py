@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from cds_service.record import times
 from cds_service.record.facts import Refusal
-from cds_service.record.gathered import Gathered, Item
+from cds_service.record.gathered import Gathered
 from cds_service.record.patient import Whose
 from fhir_adapters.read.datatypes import Period, Reference
 from fhir_adapters.read.view import View
@@ -29,18 +29,24 @@ class Scope(Struct):
     gathered: Gathered
     excluded: Counter[str] = field(default_factory=Counter)
 
-    def of(self, kind: type[V]) -> Iterator[tuple[V, Item, str]]:
-        """The resources of one type that are this patient's and not entered in error, each with a first remark."""
-        for view, item in self.gathered.of(kind):
+    def of(self, kind: type[V]) -> Iterator[tuple[V, str, str]]:
+        """The resources of one type that are this patient's and not entered in error: view, citation, first remark.
+
+        Raises WrongPatient where the client itself sent one that names another patient (fault matrix row 14).
+        """
+        for view, reference, _, prefetch in self.gathered.of(kind):
             subject: Any = getattr(view, "subject", None) or getattr(view, "patient", None)
-            verdict = self.whose.judge(subject if isinstance(subject, Reference) else None)
+            subject = subject if isinstance(subject, Reference) else None
+            verdict = self.whose.judge(subject)
             name = view.resourceType
             if verdict == "other":
+                if prefetch:
+                    self.whose.refuse_stranger(subject, name)
                 self.excluded[f"{name}: {Refusal.OTHER_PATIENT.value}"] += 1
             elif (getattr(view, "status", None) or "").strip().casefold() == "entered-in-error":
                 self.excluded[f"{name}: {Refusal.ENTERED_IN_ERROR.value}"] += 1
             else:
-                yield view, item, remark(view, verdict)
+                yield view, reference, remark(view, verdict)
 
     def at(self, *written: str | None) -> times.Moment:
         """The first of several times that is given. Future and ancient ones keep their text and lose their moment."""

@@ -1,13 +1,14 @@
 """Puts the readings of one concept in order, newest first, and lets one result stand for each measurement.
 
-Fault matrix row 49: a corrected result replaces what it corrects, a copy is shown once, two different results of the same
+Fault matrix row 49: a corrected result replaces what it corrects, a copy is shown once, two different results of the
+same
 moment both stand and say so. What was replaced is kept among the refused, so that nothing disappears silently.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from operator import attrgetter
+from itertools import groupby, islice
+from operator import attrgetter, eq
 from typing import TypeVar
 
 import msgspec
@@ -16,24 +17,29 @@ from cds_service.record.facts import Fact, Reading, Refusal
 
 F = TypeVar("F", bound=Fact)
 RANK = {"preliminary": 1, "final": 2, "amended": 3, "corrected": 3}
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _BY_TIME = attrgetter("time")
-_BY_REFERENCE = attrgetter("reference")
 
 
 def newest_first(facts: list[F]) -> list[F]:
     """Dated facts newest first, undated ones last; ties by reference, so that the order of arrival does not matter."""
     if len(facts) < 2:
         return facts
-    facts.sort(key=_tie)
     try:
         facts.sort(key=_BY_TIME, reverse=True)
     except TypeError:  # an undated one is among them
-        facts.sort(key=lambda fact: fact.time or LONG_AGO, reverse=True)
         dated = [f for f in facts if f.time is not None]
-        undated = sorted((f for f in facts if f.time is None), key=lambda f: f.time_text, reverse=True)
-        return dated + undated
-    return facts
+        undated = sorted((f for f in facts if f.time is None), key=lambda f: (f.time_text, *_tie(f)), reverse=True)
+        return newest_first(dated) + undated
+    return _untie(facts) if _ties(facts) else facts
+
+
+def _ties(facts: list[F]) -> bool:
+    times = list(map(_BY_TIME, facts))
+    return any(map(eq, times, islice(times, 1, None)))
+
+
+def _untie(facts: list[F]) -> list[F]:
+    return [fact for _, group in groupby(facts, key=_BY_TIME) for fact in sorted(group, key=_tie)]
 
 
 def _tie(fact: Fact) -> tuple[str, str]:
@@ -43,12 +49,7 @@ def _tie(fact: Fact) -> tuple[str, str]:
 def settle(readings: list[Reading], refused: list[Reading]) -> list[Reading]:
     """One concept's readings in order; superseded and repeated ones moved to ``refused``."""
     ordered = newest_first(readings)
-    for i in range(1, len(ordered)):
-        if ordered[i].time == ordered[i - 1].time:
-            break
-    else:
-        return ordered
-    return _settle_ties(ordered, refused)
+    return _settle_ties(ordered, refused) if len(ordered) > 1 and _ties(ordered) else ordered
 
 
 def _settle_ties(ordered: list[Reading], refused: list[Reading]) -> list[Reading]:
@@ -95,7 +96,9 @@ def replaced(reading: Reading, why: str) -> Reading:
 
 
 def _differs(reading: Reading, other: Reading) -> Reading:
-    return msgspec.structs.replace(reading, note=_and(reading.note, f"another result at the same time: {other.reference}"))
+    return msgspec.structs.replace(
+        reading, note=_and(reading.note, f"another result at the same time: {other.reference}")
+    )
 
 
 def _and(one: str, other: str) -> str:

@@ -1,7 +1,9 @@
 """FHIR dateTime, instant and date as the record writes them → a moment, or the reason why there is none.
 
-Precision decides what a time is good for: a second or a day dates a fact (a day stands at its first moment in the site's
-zone); a month or a year is kept as text and is never “latest”. A time without zone is read in the site's zone, and noted.
+Precision decides what a time is good for: a second or a day dates a fact (a day stands at its first moment in the
+site's
+zone); a month or a year is kept as text and is never “latest”. A time without zone is read in the site's zone, and
+noted.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ NEVER = Moment(None, "")
 
 @lru_cache(maxsize=8192)
 def parse(text: str | None, zone: tzinfo) -> Moment:
-    """A moment from a FHIR date, dateTime or instant; lenient towards a missing zone, seconds, a blank for T and a leap second."""
+    """A moment from a FHIR date, dateTime or instant; lenient towards a missing zone, seconds,
+    a blank for T and a leap second.
+    """
     if not text:
         return NEVER
     text = text.strip()[:40]

@@ -1,4 +1,7 @@
-"""Whether a series rises or falls. A change counts only when it is larger than what repeated measurement alone explains."""
+"""Whether a series rises or falls.
+
+A change counts only when it is larger than what repeated measurement alone explains.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ NOTABLE = Decimal("0.10")  # share of the first value below which two results co
 
 
 class Trend(Struct, frozen=True):
-    """First and last exact reading of a window and the direction between them: rising, falling, stable, '' with fewer than two."""
+    """First and last exact reading of a window and the direction between them: rising, falling, stable,
+    '' with fewer than two.
+    """
 
     first: Reading | None
     last: Reading | None
@@ -39,7 +44,9 @@ def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
 
 
 def direction(first: Decimal, last: Decimal) -> str:
-    """'rising', 'falling' or 'stable' for two values of one unit; at least a tenth of the first must lie between them."""
+    """'rising', 'falling' or 'stable' for two values of one unit;
+    at least a tenth of the first must lie between them.
+    """
     change = last - first
     if abs(change) < abs(first) * NOTABLE or change == 0:
         return "stable"

@@ -1,6 +1,8 @@
-"""The units table (units.toml): which code is which concept, and what a number with a unit is in that concept's own unit.
+"""The units table (units.toml): which code is which concept, and what a number with a unit is in that concept's
+own unit.
 
-Exact decimals throughout. Nothing is guessed: an unknown unit, two units that disagree, or an impossible value is refused.
+Exact decimals throughout. Nothing is guessed: an unknown unit, two units that disagree, or an impossible value is
+refused.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ Step = tuple[str, Decimal]
 
 
 class Conversion(Struct, frozen=True, gc=False):
-    """How to come from one source unit to the concept's unit. ``low``/``high`` are the plausible range in the source unit."""
+    """How to come from one source unit to the concept's unit.
+
+    ``low``/``high`` are the plausible range in the source unit.
+    """
 
     unit: str  # canonical spelling of the source unit
     steps: tuple[Step, ...]  # empty: the same unit
@@ -72,7 +77,9 @@ def fold(text: str) -> str:
     return "".join(text.split()).translate(_SAME)
 
 
-_SAME = str.maketrans({"µ": "u", "μ": "u", "²": "2", "³": "3", "⁹": "9", "⁶": "6", "¹": "1", "×": "x", "·": ".", "−": "-"})
+_SAME = str.maketrans(
+    {"µ": "u", "μ": "u", "²": "2", "³": "3", "⁹": "9", "⁶": "6", "¹": "1", "×": "x", "·": ".", "−": "-"}
+)
 
 
 @cache
@@ -89,7 +96,10 @@ def load(text: str) -> Table:
     codes: dict[tuple[str, str], Concept] = {}
     for key, row in data["concepts"].items():
         concepts[key] = concept = _concept(key, row, spellings)
-        for variant, part in [(concept, row), *((_concept(key, row | o, spellings), o) for o in row.get("other_codes", ()))]:
+        for variant, part in [
+            (concept, row),
+            *((_concept(key, row | o, spellings), o) for o in row.get("other_codes", ())),
+        ]:
             for code in _codes_of(part):
                 if code in codes:
                     raise ValueError(f"{code} stands for both {codes[code].key} and {key}")
@@ -123,7 +133,9 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
         words=tuple(row.get("words", ())),
         conversions=_conversions(row, low, high, spellings) if "unit" in row else {},
         answer_codes={
-            (code.rpartition("|")[0], code.rpartition("|")[2]): answer for answer, a in answers.items() for code in a["codes"]
+            (code.rpartition("|")[0], code.rpartition("|")[2]): answer
+            for answer, a in answers.items()
+            for code in a["codes"]
         },
         answer_words={plain(word): answer for answer, a in answers.items() for word in a["words"]},
     )
@@ -174,10 +186,13 @@ def _back(steps: tuple[Step, ...], value: Decimal) -> Decimal:
 
 
 @lru_cache(maxsize=8192)
-def conversion_for(concept: str, code_of: tuple[str, str], unit: str | None, code: str | None, system: str | None) -> Conversion | str:
+def conversion_for(
+    concept: str, code_of: tuple[str, str], unit: str | None, code: str | None, system: str | None
+) -> Conversion | str:
     """The conversion for a Quantity's unit and code, or the reason why there is none.
 
-    A UCUM code decides; a unit that contradicts it is no unit. Without a UCUM code whichever of the two is known decides.
+    A UCUM code decides; a unit that contradicts it is no unit. Without a UCUM code whichever of the two is known
+    decides.
     """
     found = table().codes.get(code_of) or table().concepts[concept]
     known = found.conversions

@@ -1,4 +1,5 @@
-"""value[x] of an Observation or a component → one value, a text, or a refusal. A comparator makes a bound; a text is never a number.
+"""value[x] of an Observation or a component → one value, a text, or a refusal. A comparator makes a bound; a text
+is never a number.
 
 Sources: FHIR R4 Observation.value[x], Quantity.comparator, invariant obs-6; fault matrix rows 47 and 48.
 """
@@ -46,12 +47,28 @@ KINDS = (
 )  # fmt: skip
 
 
+def other_kinds(view: ObservationView | ComponentView) -> bool:
+    """True when there is a value that is not a Quantity. Written out: this is asked of every observation."""
+    return (
+        view.valueCodeableConcept is not None
+        or view.valueString is not None
+        or view.valueInteger is not None
+        or view.valueBoolean is not None
+        or view.valueDateTime is not None
+        or view.valueRange is not None
+        or view.valueRatio is not None
+        or view.valueTime is not None
+        or view.valuePeriod is not None
+        or view.valueSampledData is not None
+    )
+
+
 def judge(view: ObservationView | ComponentView, name: Coded) -> Value:
     """The value of an Observation or component whose code was judged as ``name``."""
     quantity = view.valueQuantity
     if quantity is None:
         return _other_kind(view, name)
-    if any(getattr(view, kind) is not None for kind in KINDS[1:]):
+    if other_kinds(view):
         return Value(refusal=Refusal.MALFORMED, note="two values")
     if view.dataAbsentReason is not None:
         return _absent(view.dataAbsentReason)
@@ -68,7 +85,7 @@ def measure(quantity: Quantity, name: Coded) -> Value:
         comparator = COMPARATORS.get(comparator.strip(), "?")
         if comparator == "?":
             return Value(refusal=Refusal.MALFORMED, note="unknown comparator", written=wrote(quantity))
-    if not number.is_finite() or number.adjusted() > 15 or len(number.as_tuple().digits) > 40:
+    if not number.is_finite() or number.adjusted() > 15 or number.adjusted() < -30:
         return Value(refusal=Refusal.IMPLAUSIBLE, written=wrote(quantity))
     concept = name.concept
     if concept is None:
@@ -152,7 +169,9 @@ def _answer(found: Coded, name: Coded) -> Value:
     if concept is None or concept.kind == "date":
         return Value(text=found.label, codes=found.codes) if found is not NOTHING and found.label else EMPTY
     if concept.kind == "number":
-        return Value(refusal=Refusal.NO_VALUE, text=found.label, codes=found.codes, note="an answer where a number is asked for")
+        return Value(
+            refusal=Refusal.NO_VALUE, text=found.label, codes=found.codes, note="an answer where a number is asked for"
+        )
     hits = {concept.answer_codes[key] for c in found.codes if (key := (c.system, c.code)) in concept.answer_codes}
     if not hits:
         names = (found.label, *(c.display for c in found.codes))
@@ -166,7 +185,9 @@ def _answer(found: Coded, name: Coded) -> Value:
 
 
 def _bound(words: str, name: Coded) -> Value | None:
-    """A string that is strictly a comparator and a number, with a unit the table knows (or none where there is only one)."""
+    """A string that is strictly a comparator and a number,
+    with a unit the table knows (or none where there is only one).
+    """
     concept = name.concept
     if concept is None or concept.kind != "number":
         return None

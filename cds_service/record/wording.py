@@ -1,6 +1,7 @@
 """How a fact is printed: the same on cards, in prompts and for the checks of grounding.
 
-Numbers stand as the record writes them. Only a number with more than four decimals (a computed or converted one) is rounded,
+Numbers stand as the record writes them. Only a number with more than four decimals (a computed or converted one) is
+rounded,
 to four significant digits; the source's own writing stands beside a converted value.
 """
 
@@ -71,7 +72,9 @@ def dated(fact: Fact, zone: ZoneInfo) -> str:
 
 
 def level(reading: Reading) -> str:
-    """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range; '' where neither tells."""
+    """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range;
+    '' where neither tells.
+    """
     for flag, words in FLAG_WORDS.items():
         if flag in reading.flags and flag != "N":
             return words

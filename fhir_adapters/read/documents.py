@@ -1,4 +1,7 @@
-"""DiagnosticReport and DocumentReference (https://hl7.org/fhir/R4/diagnosticreport.html). Attachments are never fetched."""
+"""DiagnosticReport and DocumentReference (https://hl7.org/fhir/R4/diagnosticreport.html).
+
+Attachments are never fetched.
+"""
 
 from __future__ import annotations
 

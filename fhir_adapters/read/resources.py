@@ -1,6 +1,7 @@
 """Bytes of FHIR JSON → views. Never raises: what cannot be read is counted with its reason.
 
-The usual Bundle is decoded in one typed pass. When one resource breaks the types, the Bundle is read entry by entry, and
+The usual Bundle is decoded in one typed pass. When one resource breaks the types, the Bundle is read entry by entry,
+and
 a broken entry by the tolerant reader, which keeps the members that can be read and names those that cannot.
 """
 
@@ -41,7 +42,8 @@ from fhir_adapters.read.view import View
 
 READERS: tuple[type[View], ...] = (
     PatientView, ObservationView, ConditionView, AllergyIntoleranceView, MedicationView, MedicationRequestView,
-    MedicationStatementView, MedicationAdministrationView, EncounterView, ProcedureView, ImmunizationView, ImagingStudyView,
+    MedicationStatementView, MedicationAdministrationView, EncounterView, ProcedureView, ImmunizationView,
+    ImagingStudyView,
     DiagnosticReportView, DocumentReferenceView, ServiceRequestView, DeviceRequestView, NutritionOrderView,
     VisionPrescriptionView, GoalView, ConsentView, FlagView, OperationOutcomeView,
 )  # fmt: skip

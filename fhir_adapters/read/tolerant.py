@@ -1,7 +1,9 @@
 """The slow reader for resources that break the types: keeps what fits, names what does not.
 
-Where a list is asked for and an object stands, the object is a list of one; a lone coding is a CodeableConcept; a string
-reference is a Reference; a number written as a string is a number. A member that still does not fit is left out as a whole,
+Where a list is asked for and an object stands, the object is a list of one; a lone coding is a CodeableConcept; a
+string
+reference is a Reference; a number written as a string is a number. A member that still does not fit is left out as a
+whole,
 so that a half-read value (a Quantity whose comparator was unreadable) can never pass for a whole one.
 """
 

@@ -10,7 +10,8 @@ from fhir_adapters.read.datatypes import Meta
 class View(Struct, tag_field="resourceType", gc=False):
     """One resource, reduced to the members somebody reads.
 
-    ``damaged`` names the members that were there but could not be read; a reader of the view decides what that is worth.
+    ``damaged`` names the members that were there but could not be read; a reader of the view decides what that is
+    worth.
     """
 
     id: str | None = None
