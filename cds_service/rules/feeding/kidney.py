@@ -80,7 +80,7 @@ def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
     if why:
         result = {"status": "not-applicable", "egfr": None, "reported": None, "reason": why}
         return ScoreResult(EGFR, result, (newest,), text=f"eGFR withheld: {reason(why, extra)}")
-    value = mass(newest)
+    value = newest.value or Decimal(0)
     result = {"status": "ok", "egfr": float(value), "reported": int(value.quantize(Decimal(1), ROUND_HALF_UP))}
     text = f"eGFR {result['reported']} {UNIT} (as reported by the laboratory)"
     return ScoreResult(EGFR, result, (newest,), text=text)
@@ -146,7 +146,7 @@ def crcl(feed: Feed) -> ScoreResult:
         "sex": feed.record.person.sex,
         "age_years": feed.age,
         "weight_kg": picked["body_weight"].value if "body_weight" in picked else None,
-        "creatinine_mg_dl": creatinine.value if creatinine else None,
+        "creatinine_mg_dl": mass(creatinine) if creatinine else None,
         **extra,
     }
     result = calculators.run(name, given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -15,12 +14,12 @@ from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
 from cds_service.rules.feeding.result import ScoreResult, withheld
 from cds_service.rules.feeding.windows import fresh, lacking, moment, written
+from cds_service.rules.scores.kidney import UMOL_PER_MG_DL
 from cds_service.rules.scores.kidney_injury import MG_DL, UMOL_L, creatinine_stage
 
 NAME = "KDIGO_AKI"
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
-_MOLAR = re.compile(r"(\d+(?:\.\d+)?) ?[uµμ]mol/[lL]\Z")
 
 
 class Comparison(Struct, frozen=True):
@@ -35,12 +34,14 @@ class Comparison(Struct, frozen=True):
 
 def molar(reading: Reading) -> Decimal | None:
     """Creatinine in µmol/L exactly as the source wrote it; None where it was written in another unit."""
-    found = _MOLAR.match(reading.written)
-    return Decimal(found[1]) if found else None
+    return reading.written_value if reading.written_unit == "umol/L" else None
 
 
 def mass(reading: Reading) -> Decimal:
-    """Creatinine in mg/dL."""
+    """Creatinine in mg/dL; 88.4 µmol/L are 1 mg/dL, as in the formulas."""
+    umol = molar(reading)
+    if umol is not None:
+        return umol / UMOL_PER_MG_DL
     return reading.value if reading.value is not None else Decimal(0)
 
 

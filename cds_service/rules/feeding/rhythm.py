@@ -13,6 +13,7 @@ from typing import Any
 from cds_service.record.facts import Fact
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
+from cds_service.rules.feeding.kidney_injury import mass, molar
 from cds_service.rules.feeding.result import ScoreResult
 from cds_service.rules.feeding.states import takes
 from cds_service.rules.feeding.vital_signs import refused
@@ -35,8 +36,8 @@ BLEEDING = {
     "antiplatelet_or_nsaid": "antiplatelet or NSAID",
     "alcohol_drinks_week": "alcohol",
 }
-# HAS-BLED counts a creatinine from 200 µmol/L as abnormal kidney function.
-CREATININE_LIMIT = Decimal("2.26")
+# HAS-BLED counts a creatinine from here on as abnormal kidney function; each unit as printed.
+LIMIT_MG_DL, LIMIT_UMOL_L = Decimal("2.26"), Decimal(200)
 
 
 def cha2ds2_vasc(feed: Feed) -> ScoreResult:
@@ -75,8 +76,10 @@ def has_bled(feed: Feed) -> ScoreResult:
     creatinine = next(iter(fresh(feed.record, name, "creatinine")), None)
     if feed.dialysis.maintenance:
         given["abnormal_renal"], found["abnormal_renal"] = True, feed.dialysis.facts
-    elif creatinine is not None and creatinine.exact and creatinine.value is not None:
-        given["abnormal_renal"], found["abnormal_renal"] = creatinine.value >= CREATININE_LIMIT, (creatinine,)
+    elif creatinine is not None and creatinine.exact:
+        umol = molar(creatinine)
+        abnormal = mass(creatinine) >= LIMIT_MG_DL if umol is None else umol >= LIMIT_UMOL_L
+        given["abnormal_renal"], found["abnormal_renal"] = abnormal, (creatinine,)
     neutral = {**dict.fromkeys(BLEEDING, False), "sbp": Decimal(120), "alcohol_drinks_week": 0}
     facts = (fibrillation[0], *(fact for cited in found.values() for fact in cited[:1]))
     return _bound(feed, name, title, given, neutral, BLEEDING, facts)

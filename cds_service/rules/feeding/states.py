@@ -12,10 +12,14 @@ from cds_service.record.facts import Event, Fact, Medication, Problem, Reading, 
 from cds_service.rules.feeding.conditions import EVER, SNOMED, STATES, sort_out
 
 _PREGNANCY = STATES["pregnancy"]
+_POSITIVE, _POSSIBLE, _NEGATIVE = (_PREGNANCY["answers"][kind] for kind in ("positive", "possible", "negative"))
+_EVER_NEGATIVE = {concept: dict.fromkeys(answers, 100_000) for concept, answers in _NEGATIVE.items()}
 _OXYGEN = STATES["oxygen"]
 _HYPERCAPNIC = STATES["hypercapnic"]
 _LONGEST = timedelta(days=_PREGNANCY["longest_days"])
 _RECENT_DIALYSIS = timedelta(days=STATES["dialysis"]["recent_days"])
+
+_NOT_DONE = frozenset({"not-done", "preparation", "on-hold", "entered-in-error"})
 
 
 class Entries(Struct, frozen=True):
@@ -33,7 +37,8 @@ class Entries(Struct, frozen=True):
 
 def entries(record: Record) -> Entries:
     """Problems and procedures sorted out, once for all states."""
-    return Entries(record, sort_out(record.problems), sort_out(record.procedures))
+    done = (event for event in record.procedures if event.status not in _NOT_DONE)
+    return Entries(record, sort_out(record.problems), sort_out(done))
 
 
 class PregnancyState(Struct, frozen=True):
@@ -47,22 +52,27 @@ class PregnancyState(Struct, frozen=True):
 def pregnancy_state(seen: Entries) -> PregnancyState:
     """Whether the record says that the patient is pregnant now; never inferred from its silence.
 
-    Evidence counts whatever sex is recorded. Without any, males and ages outside states.toml are ``not-applicable``,
-    all others ``unknown``. A delivery or “not pregnant” recorded after the evidence ends it.
+    Below the youngest age of states.toml it does not apply: a newborn's record holds its mother's facts. Evidence
+    counts whatever sex is recorded; a delivery or “not pregnant” recorded after it ends it. Without evidence, males and
+    ages above the oldest are ``not-applicable``, all others ``unknown``.
     """
     record = seen.record
-    when = partial(_when, record)
-    evidence = sorted(_pregnancy_evidence(seen), key=when, reverse=True)
-    against = max(_pregnancy_contradicted(seen), key=when, default=None)
-    if evidence and (against is None or when(against) <= when(evidence[0])):
-        return PregnancyState("pregnant", tuple(evidence), "pregnancy recorded")
-    negative = max(_statements(record, "not_pregnant"), key=when, default=None)
-    recent = timedelta(days=_PREGNANCY["not_pregnant_days"])
-    if negative is not None and negative.time is not None and record.now - negative.time <= recent:
-        return PregnancyState("not-pregnant", (negative,), "recorded as not pregnant")
     age = record.person.age(record.now)
     youngest, oldest = _PREGNANCY["ages"]
-    if record.person.sex == "male" or (age is not None and not youngest <= age <= oldest):
+    if age is not None and age < youngest:
+        return PregnancyState("not-applicable")
+    when = partial(_when, record)
+    evidence = sorted(_evidence(seen), key=when, reverse=True)
+    against = max(_contradicted(seen), key=when, default=None)
+    if evidence and (against is None or when(against) <= when(evidence[0])):
+        return PregnancyState("pregnant", tuple(evidence), "pregnancy recorded")
+    possible = max(_recent(record, _POSSIBLE), key=when, default=None)
+    negative = max(_recent(record, _NEGATIVE), key=when, default=None)
+    if negative is not None and (possible is None or when(possible) <= when(negative)):
+        return PregnancyState("not-pregnant", (negative,), "recorded as not pregnant")
+    if possible is not None:
+        return PregnancyState("unknown", (possible,), "pregnancy possible, not confirmed")
+    if record.person.sex == "male" or (age is not None and age > oldest):
         return PregnancyState("not-applicable")
     return PregnancyState("unknown", () if against is None else (against,), "pregnancy status not recorded")
 
@@ -72,37 +82,37 @@ def _when(record: Record, fact: Fact) -> datetime:
     return fact.time or record.now
 
 
-def _statements(record: Record, kind: str) -> list[Fact]:
-    """Pregnancy status observations that say ``pregnant`` or ``not_pregnant``."""
-    codes = _PREGNANCY[kind]
-    wanted = kind.replace("_", " ")
+def _recent(record: Record, answers: Mapping[str, Mapping[str, int]]) -> list[Fact]:
+    """Coded answers (concept → answer → days it holds) that still hold; an undated one holds."""
     return [
         reading
-        for reading in record.readings.get("pregnancy_status", ())
-        if any(code.system == SNOMED and code.code in codes for code in reading.value_codes)
-        or reading.text.strip().lower() == wanted
+        for concept, wanted in answers.items()
+        for reading in record.readings.get(concept, ())
+        if (days := wanted.get(reading.text.strip().lower())) is not None
+        and (reading.time is None or record.now - reading.time <= timedelta(days=days))
     ]
 
 
-def _pregnancy_evidence(seen: Entries) -> Iterable[Fact]:
+def _evidence(seen: Entries) -> Iterable[Fact]:
     record, now = seen.record, seen.record.now
-    for fact in (*_statements(record, "pregnant"), *seen.condition("pregnancy")):
-        if fact.time is None or now - fact.time <= _LONGEST:
-            yield fact
+    yield from _recent(record, _POSITIVE)
+    for problem in seen.condition("pregnancy"):
+        if problem.time is None or now - problem.time <= _LONGEST:
+            yield problem
     latest = timedelta(days=_PREGNANCY["after_due_days"])
     for reading in record.readings.get("estimated_delivery_date", ()):
         due = iso_date(reading)
         if due is not None and now.date() - latest <= due <= now.date() + _LONGEST:
             yield reading
     for reading in record.readings.get("gestational_age", ()):
-        if reading.time is None or reading.value is None:
+        if reading.time is None or reading.value is None or not reading.exact:
             continue
         if timedelta(weeks=float(reading.value)) + (now - reading.time) <= _LONGEST:
             yield reading
 
 
-def _pregnancy_contradicted(seen: Entries) -> Iterable[Fact]:
-    yield from _statements(seen.record, "not_pregnant")
+def _contradicted(seen: Entries) -> Iterable[Fact]:
+    yield from _recent(seen.record, _EVER_NEGATIVE)
     yield from seen.procedures.get("pregnancy ended", ())
     yield from seen.condition("pregnancy ended")
 

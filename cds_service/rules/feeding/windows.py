@@ -41,6 +41,11 @@ def window(calculator: str) -> timedelta:
     return timedelta(minutes=_TABLE.window_minutes.get(calculator, _TABLE.window_minutes["default"]))
 
 
+def tables() -> tuple[Mapping[str, int], Mapping[str, Mapping[str, int]], Mapping[str, int]]:
+    """The limits as data: hours by item, hours by calculator and item, minutes by calculator."""
+    return _TABLE.fresh_hours, _TABLE.fresh_hours_of, _TABLE.window_minutes
+
+
 Series = Mapping[str, Sequence[Reading]]
 Usable = Callable[[str, Reading], bool]
 

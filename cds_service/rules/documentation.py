@@ -1,0 +1,182 @@
+"""Writes docs/rules.md from the catalogue itself: ``python -m cds_service.rules.documentation``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cds_service.rules.calculators import CALCULATORS
+from cds_service.rules.catalogue import Rule, Scope, Source
+from cds_service.rules.feeding.windows import tables
+from cds_service.rules.from_record import FED
+from cds_service.rules.pack import load_pack
+from cds_service.rules.scores.calculator import Calculator, Input, Kind
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
+
+HEAD = """# Calculators and rules
+
+This page is written from the catalogue by `make docs`: `cds_service/rules/scores` (calculators), `freshness.toml` and
+`states.toml` (what a record feeds them), `cds_service/rules/pack` (rules). *Reviewed* is the day a formula or rule was last
+read against the cited text or a table quoting it; where it is missing, the source is cited without having been read again.
+
+## How every calculator answers
+
+`medgemma-cds calc NAME JSON` prints one JSON object with `status` and every result key. The first of these that holds:
+
+| status | when |
+| --- | --- |
+| `invalid-input` | a declared key holds something impossible: negative, not a number, outside the physical range |
+| `not-applicable` | the patient is outside the validated population; `reason` says why |
+| `incomplete` | a required input is absent or null; `missing` names it; sex other than male or female counts as absent |
+| `ok` | otherwise; a result key that does not apply is null |
+
+Unknown keys are ignored; `age_years`, `pregnant`, `dialysis` and `aki` are always accepted. Numbers are compared as exact
+decimals. An input marked `?` is optional; inputs joined by *or* are alternatives of which one group must be complete.
+"""
+
+FEEDING = """
+## What a record feeds
+
+Values that are bounds (`<0.2`), refused, or too old never enter a formula. A score with missing parts is never printed as
+a total: its lower bound is, with what was not recorded. A patient recorded as deceased has no scores.
+
+| calculator | from a record |
+| --- | --- |
+"""
+
+RULES = """
+## Rules
+
+`order` rules look at one draft order and the record, `record` rules at the record alone, `triage` rules at the findings
+beside an order. Every rule has a switch: off, shadow (computed, audited, not shown) or on.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [HEAD, "## Calculators\n", *(_calculator(c) for c in CALCULATORS.values()), FEEDING.strip() + "\n"]
+    parts[-1] += "\n".join(_fed(name) for name in CALCULATORS) + "\n"
+    parts += [_freshness(), RULES.strip() + "\n", _rules(load_pack(None).rules)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _calculator(calculator: Calculator) -> str:
+    text = calculator.text
+    rows = [
+        (f"`{i.key}`{'' if i.required else '?'}", i.meaning, _accepts(i), ", ".join(i.loinc)) for i in calculator.inputs
+    ]
+    parts = [f"### {calculator.name}: {text.title}\n", _table(("input", "meaning", "unit or values", "LOINC"), rows)]
+    if calculator.alternatives:
+        groups = " or ".join(" + ".join(f"`{key}`" for key in group) for group in calculator.alternatives)
+        parts.append(f"Alternatives: {groups}.\n")
+    outputs = "; ".join(f"`{o.key}` ({', '.join(filter(None, (o.meaning, o.unit)))})" for o in calculator.outputs)
+    parts.append(f"Result: {outputs}.\n")
+    parts.append(f"Formula: {text.formula}\n")
+    refusals = ", ".join(f"`{guard.reason}`" for guard in calculator.guards) or "none"
+    parts.append(f"Not applicable: {refusals}. Limits: {text.limits}\n")
+    parts.append(f"Version {text.version}. Sources:\n\n{_sources(text.sources)}")
+    return "\n".join(parts)
+
+
+def _accepts(item: Input) -> str:
+    """Unit with its range, or the words an input takes."""
+    if item.kind is Kind.SEX:
+        return "male, female"
+    if item.kind in (Kind.BOOLEAN, Kind.EVENT):
+        return "true, false"
+    if item.kind is Kind.CHOICE:
+        return ", ".join(item.choices)
+    low = f">{item.minimum}" if item.positive else f"{item.minimum}"
+    return f"{item.unit}, {low} to {item.maximum}{', whole' if item.kind is Kind.INTEGER else ''}"
+
+
+def _sources(sources: Iterable[Source]) -> str:
+    lines = []
+    for source in sources:
+        name = f"[{source.label}]({source.url})" if source.url else source.label
+        reviewed = f"; reviewed {source.reviewed}" if source.reviewed else ""
+        lines.append(f"- {name}, {source.edition}{reviewed}")
+    return "\n".join(lines) + "\n"
+
+
+def _fed(name: str) -> str:
+    if name not in FED:
+        return f"| {name} | not fed: it needs a person's judgement, or an order |"
+    words = inspect.getdoc(FED[name]) or ""
+    return f"| {name} | {_cell(words.partition(chr(10) * 2)[0].replace('``', '`'))} |"
+
+
+def _freshness() -> str:
+    """How old a value may be, and how far apart the values of one calculation may lie."""
+    fresh, own, windows = tables()
+    ages: dict[int, list[str]] = {}
+    for concept, hours in fresh.items():
+        ages.setdefault(hours, []).append(concept)
+    rows = [(_span(hours * 60), ", ".join(concepts)) for hours, concepts in sorted(ages.items())]
+    rows += [
+        (_span(hours * 60), f"{concept} for {name}")
+        for name, limits in own.items()
+        for concept, hours in limits.items()
+    ]
+    apart = [(_span(minutes), "all others" if name == "default" else name) for name, minutes in windows.items()]
+    return "\n".join(
+        (
+            "A value may be this old:\n",
+            _table(("at most", "items"), rows),
+            "The values of one calculation may lie this far apart (laboratory values: from the newest vital sign):\n",
+            _table(("at most", "calculator"), apart),
+        )
+    )
+
+
+def _span(minutes: int) -> str:
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} d"
+
+
+def _rules(rules: Mapping[str, Rule]) -> str:
+    parts = []
+    for scope in Scope:
+        chosen = [rule for rule in rules.values() if rule.scope is scope]
+        if chosen:
+            parts.append(f"### Scope: {scope.value}\n")
+            parts += [_rule(rule) for rule in sorted(chosen, key=lambda rule: rule.id)]
+    return "\n".join(parts)
+
+
+def _rule(rule: Rule) -> str:
+    tier = rule.severity.value + (f", raised to {rule.raised.value}" if rule.raised else "")
+    facts = [
+        ("severity", tier),
+        ("always mentioned", "yes" if rule.must_mention else ""),
+        ("switch", rule.switch.value),
+        ("inputs", ", ".join(rule.inputs)),
+        ("thresholds", ", ".join(f"{k} {v}" for k, v in rule.parameters.items() if isinstance(v, int | float | str))),
+        ("override reasons", ", ".join(rule.override_reasons)),
+        ("limits", rule.limits),
+    ]
+    table = _table(("", f"version {rule.version}"), [(key, value) for key, value in facts if value])
+    return f"#### {rule.id}: {rule.title}\n\n{table}\nSources:\n\n{_sources(rule.sources)}"
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
