@@ -18,8 +18,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
 HEAD = """# Calculators and rules
 
 This page is written from the catalogue by `make docs`: `cds_service/rules/scores` (calculators), `freshness.toml` and
-`states.toml` (what a record feeds them), `cds_service/rules/pack` (rules). *Reviewed* is the day a formula or rule was last
-read against the cited text or a table quoting it; where it is missing, the source is cited without having been read again.
+`states.toml` (what a record feeds them), `cds_service/rules/pack` (rules). *Reviewed* is the day a formula or rule was
+last read against the cited text or a table quoting it; without it, the source is cited but was not read again.
 
 ## How every calculator answers
 
@@ -29,18 +29,18 @@ read against the cited text or a table quoting it; where it is missing, the sour
 | --- | --- |
 | `invalid-input` | a declared key holds something impossible: negative, not a number, outside the physical range |
 | `not-applicable` | the patient is outside the validated population; `reason` says why |
-| `incomplete` | a required input is absent or null; `missing` names it; sex other than male or female counts as absent |
+| `incomplete` | a required input is absent or null (`missing` names it); sex counts as absent unless male or female |
 | `ok` | otherwise; a result key that does not apply is null |
 
-Unknown keys are ignored; `age_years`, `pregnant`, `dialysis` and `aki` are always accepted. Numbers are compared as exact
-decimals. An input marked `?` is optional; inputs joined by *or* are alternatives of which one group must be complete.
+Unknown keys are ignored; `age_years`, `pregnant`, `dialysis` and `aki` are always accepted. Numbers are compared as
+exact decimals. An input marked `?` is optional; of alternatives one group must be complete.
 """
 
 FEEDING = """
 ## What a record feeds
 
-Values that are bounds (`<0.2`), refused, or too old never enter a formula. A score with missing parts is never printed as
-a total: its lower bound is, with what was not recorded. A patient recorded as deceased has no scores.
+Values that are bounds (`<0.2`), refused, or too old never enter a formula. A score with missing parts is never
+printed as a total: its lower bound is, with what was not recorded. A patient recorded as deceased has no scores.
 
 | calculator | from a record |
 | --- | --- |
