@@ -89,6 +89,8 @@ answer = Table(
     _moment("expires_at", index=True),
 )
 
+token_id = Table("token_id", metadata, _text("id", key=True), _moment("expires_at", index=True))  # keyed hash of a jti
+
 switch = Table("switch", metadata, _text("name", key=True), _text("state"), _text("changed_by"), _moment("changed_at"))
 
 audit_event = Table(

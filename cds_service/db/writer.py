@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Insert, LargeBinary, delete
+from sqlalchemy import Engine, Insert, LargeBinary, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -30,29 +30,36 @@ QUEUE = 10_000
 RETRY_S = 2.0  # pause after a failed batch before the database is tried again
 PURGE_S = 60.0
 _REPLACING = ("answer", "quiet")  # a newer row takes the place of an older one; all others keep the first
-_EXPIRY = {"answer": "expires_at", "quiet": "until"}
+_EXPIRY = {"answer": "expires_at", "quiet": "until", "token_id": "expires_at"}
 
 Item = tuple[str, Row, bool]
 Tap = Callable[[Sequence[Row]], None]
 Count = Callable[[str, int], None]
 
 
+def replacing(table: Table, dialect: str) -> Insert:
+    """An insert that takes the place of a row with the same key, unless that one lasts longer."""
+    statement = _insert(table, dialect)
+    expiry = _EXPIRY.get(table.name)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key},
+        where=statement.excluded[expiry] >= table.c[expiry] if expiry else None,
+    )
+
+
 def statements(dialect: str) -> dict[str, Insert]:
     """One idempotent insert a table."""
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    made: dict[str, Insert] = {}
-    for table in models.metadata.sorted_tables:
-        statement = insert(table)
-        if table.name in _REPLACING:
-            expiry = _EXPIRY[table.name]
-            made[table.name] = statement.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
-                where=statement.excluded[expiry] >= table.c[expiry],
-            )
-        else:
-            made[table.name] = statement.on_conflict_do_nothing()
-    return made
+    return {
+        table.name: replacing(table, dialect)
+        if table.name in _REPLACING
+        else _insert(table, dialect).on_conflict_do_nothing()
+        for table in models.metadata.sorted_tables
+    }
+
+
+def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 class Writer:

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -41,8 +41,9 @@ class Cluster:
         self._run("pg_ctl", "start", "-w", "-t", "60", "-D", data, "-l", log, "-o", options)
 
     def stop(self) -> None:
-        """Stop at once; the folder goes with the fixture."""
+        """Stop at once and leave nothing behind."""
         self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._folder / "data"))
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def database(self) -> str:
         """URL of a new, empty database."""
@@ -92,13 +93,15 @@ def _unprivileged() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """One cluster for the whole run. Without the binaries: skipped, but a failure in CI."""
+@lru_cache(maxsize=1)
+def _running() -> Cluster:
+    """The one cluster of the run, whichever modules ask for it."""
     binaries = _binaries()
     if binaries is None:
         message = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
     account = _unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="cds-postgres-"))
     if account:
@@ -107,10 +110,20 @@ def postgres() -> Iterator[Cluster]:
     cluster = Cluster(binaries, folder, account)
     try:
         cluster.start()
-        yield cluster
-        cluster.stop()
-    finally:
+    except subprocess.CalledProcessError:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Cluster:
+    """A server for the whole run. Without the binaries: skipped, but a failure in CI."""
+    first = _running.cache_info().currsize == 0
+    cluster = _running()
+    if first:
+        pytestconfig.add_cleanup(cluster.stop)
+    return cluster
 
 
 @pytest.fixture(params=BOTH)

@@ -129,6 +129,7 @@ async def test_a_cancelled_caller_frees_its_place_in_the_line(gateway: Gateway) 
     waiting = asyncio.create_task(gateway.run(lambda _: done.append(1), deadline=soon(10)))
     await asyncio.sleep(0.01)
     waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
     release.set()
     await asyncio.gather(*running)
     assert await gateway.run(lambda _: "after", deadline=soon()) == "after"

@@ -1,4 +1,4 @@
-"""What a hook call leaves behind: issued cards, feedback, answers for retries, switches, audit."""
+"""What a hook call leaves behind: issued cards, feedback, answers for retries, token ids, switches, audit."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,7 @@ def _table(name: str, key: str, *columns: sa.Column, indexes: tuple[str, ...] = 
 
 
 def upgrade() -> None:
-    """Five tables; ids are keyed hashes, times milliseconds since 1970 (UTC)."""
+    """Six tables; ids are keyed hashes, times milliseconds since 1970 (UTC)."""
     _table(
         "issued_card",
         "uuid",
@@ -50,6 +50,7 @@ def upgrade() -> None:
         _moment("expires_at"),
         indexes=("expires_at",),
     )
+    _table("token_id", "id", *_texts("id"), _moment("expires_at"), indexes=("expires_at",))
     _table("switch", "name", *_texts("name", "state", "changed_by"), _moment("changed_at"))
     _table(
         "audit_event",

@@ -1,0 +1,27 @@
+"""Token ids (``jti``) that replicas on one database share, so that a token opens the door once (checklist row J7)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from cds_service.db.gateway import Gateway
+from cds_service.db.writer import statements
+from cds_service.encryption import Cipher
+
+
+class SharedTokenIds:
+    """Kept as keyed hashes until the token has expired; only worth asking where the database is shared."""
+
+    def __init__(self, gateway: Gateway, cipher: Cipher) -> None:
+        self._gateway = gateway
+        self._cipher = cipher
+        self._insert = statements(gateway.engine.dialect.name)["token_id"]
+
+    async def first_use(self, issuer: str, token_id: str, expires: float, deadline: float) -> bool:
+        """True once per issuer and id until ``expires`` (Unix seconds); ``Unavailable`` when nobody can tell."""
+        row = {"id": self._cipher.pseudonym("jti", issuer, token_id), "expires_at": int(expires * 1000)}
+
+        def insert(connection: Connection) -> bool:
+            return connection.execute(self._insert, row).rowcount == 1
+
+        return await self._gateway.run(insert, deadline=deadline)

@@ -1,0 +1,208 @@
+"""Which cards went out, and what clinicians did with them. No PHI: rules and prompts that spoke, ids as keyed hashes.
+
+Cards are recorded off the request path. Feedback is matched to them by card uuid within one client; an unknown uuid is
+counted, never refused. The same entry sent twice is one row. A comment is sealed: clinicians write names into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, select
+
+from cds_service.db.gateway import DatabaseUnavailable, Gateway
+from cds_service.db.models import issued_card
+from cds_service.encryption import Cipher
+from cds_service.errors import Unavailable
+from cds_service.hooks.protocol import Coding, FeedbackEntry
+from cds_service.services.hygiene import Hygiene, finding_key, who
+from cds_service.services.service import Call, IssuedCard
+
+RECENT = 20_000  # cards in memory, so that quick feedback needs no query
+PATIENCE_S = 5.0  # how long feedback may wait for the database, off the request path
+_CHUNK = 500
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Quiet(Struct):
+    """Whom a card was shown to and which findings it showed, as keyed hashes."""
+
+    who: str
+    findings: list[tuple[str, float]]
+
+
+class _Issued(Struct, frozen=True):
+    """The part of an issued card that feedback needs, as it stands in the table."""
+
+    client: str
+    service: str
+    rules: str
+    prompt: str
+    engine: str
+    user_key: str
+    quiet: str
+
+
+_COLUMNS = tuple(issued_card.c[name] for name in ("uuid", *_Issued.__struct_fields__))
+_quiet = msgspec.json.Decoder(_Quiet).decode
+
+
+class Ledger:
+    """Issued cards and feedback. ``close`` waits for feedback still being matched."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        cipher: Cipher,
+        hygiene: Hygiene,
+        *,
+        pack: str = "",
+        count: Callable[[str, int], None] = lambda _name, _n: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._gateway = gateway
+        self._cipher = cipher
+        self._hygiene = hygiene
+        self._pack = pack
+        self._count = count
+        self._clock = clock
+        self._recent: OrderedDict[str, _Issued] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def issue(self, client: str, call: Call, cards: Sequence[IssuedCard]) -> None:
+        """Remember cards that went out. ``client`` separates clients and tenants; the call says to whom, about whom."""
+        if not cards:
+            return
+        context = call.request.context
+        user_key = self._cipher.pseudonym("user", call.client, context.userId) if context.userId else ""
+        person = who(self._cipher, call.client, context.userId, context.patientId)
+        now = int(self._clock() * 1000)
+        for card in cards:
+            row = {
+                "uuid": card.uuid,
+                "client": client,
+                "service": card.service,
+                "indicator": card.indicator,
+                "rules": _text(card.rules),
+                "prompt": card.prompt,
+                "engine": card.engine,
+                "pack": self._pack,
+                "suggestions": _text(card.suggestions),
+                "user_key": user_key,
+                "quiet": self._quiet(person, card),
+                "issued_at": now,
+            }
+            self._gateway.later("issued_card", row)
+            self._recent[card.uuid] = _Issued(*[row[name] for name in _Issued.__struct_fields__])  # type: ignore[arg-type]
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+
+    def feedback(self, client: str, service: str, entries: Sequence[FeedbackEntry]) -> None:
+        """Take feedback and match it off the request path. ``Unavailable`` when it could not be kept."""
+        if not self._gateway.keeps:
+            raise Unavailable("feedback cannot be kept now", retry_after=60)
+        task = asyncio.get_running_loop().create_task(self.settle(client, service, entries))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self, client: str, service: str, entries: Sequence[FeedbackEntry]) -> Counter[str]:
+        """Match feedback to cards, keep it, quiet what was dealt with. How many were accepted, overridden, unknown.
+
+        While the database is down entries are kept unmatched and counted as ``unverified``; they quiet nothing.
+        """
+        counts: Counter[str] = Counter()
+        cards, complete = await self._find(client, {entry.card.lower() for entry in entries})
+        for entry in entries:
+            card = cards.get(entry.card.lower())
+            if card is None and complete:
+                counts["unknown"] += 1
+                continue
+            counts[entry.outcome if card else "unverified"] += 1
+            self._keep(client, service, entry, card)
+        for outcome, n in counts.items():
+            self._count(f"feedback:{outcome}", n)
+        return counts
+
+    async def close(self) -> None:
+        """Wait until feedback that was taken is kept."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=PATIENCE_S)
+
+    def _quiet(self, person: str, card: IssuedCard) -> str:
+        if not person or not card.findings:
+            return ""
+        keys = [(finding_key(self._cipher, person, topic, key), worse) for topic, key, worse in card.findings]
+        return _encode(_Quiet(person, keys)).decode()
+
+    async def _find(self, client: str, uuids: Collection[str]) -> tuple[Mapping[str, _Issued], bool]:
+        """Cards of this client by uuid, and whether all places could be looked at."""
+        cards = {uuid: card for uuid in uuids if (card := self._recent.get(uuid)) and card.client == client}
+        missing = [uuid for uuid in uuids if uuid not in cards]
+
+        def rows(connection: Connection) -> dict[str, _Issued]:
+            found: dict[str, _Issued] = {}
+            for start in range(0, len(missing), _CHUNK):
+                chunk = issued_card.c.uuid.in_(missing[start : start + _CHUNK])
+                for uuid, *columns in connection.execute(select(*_COLUMNS).where(chunk)):
+                    found[uuid] = _Issued(*columns)
+            return found
+
+        if missing:
+            deadline = asyncio.get_running_loop().time() + PATIENCE_S
+            try:
+                stored = await self._gateway.run(rows, deadline=deadline)
+            except DatabaseUnavailable:
+                return cards, False
+            cards |= {uuid: card for uuid, card in stored.items() if card.client == client}
+        return cards, True
+
+    def _keep(self, client: str, service: str, entry: FeedbackEntry, card: _Issued | None) -> None:
+        now = int(self._clock() * 1000)
+        outcome_at = min(int(entry.timestamp.timestamp() * 1000), now) if entry.timestamp else now
+        stamp = entry.timestamp.isoformat() if entry.timestamp else ""
+        reasons = _text([_reason(reason) for reason in entry.reasons])
+        identity = self._cipher.pseudonym(
+            "feedback", client, entry.card, entry.outcome, stamp, reasons, entry.comment, _text(entry.suggestions)
+        )
+        sealed = self._cipher.seal(entry.comment.encode(), comment_place(identity)) if entry.comment else None
+        row = {
+            "id": identity,
+            "card": entry.card.lower(),
+            "client": client,
+            "service": card.service if card else service,
+            "outcome": entry.outcome,
+            "reasons": reasons,
+            "comment": sealed,
+            "suggestions": _text(entry.suggestions),
+            "rules": card.rules if card else "[]",
+            "prompt": card.prompt if card else "",
+            "engine": card.engine if card else "",
+            "user_key": card.user_key if card else "",
+            "known": card is not None,
+            "outcome_at": outcome_at,
+            "received_at": now,
+        }
+        self._gateway.later("feedback", row)
+        if card and card.quiet:
+            shown = _quiet(card.quiet)
+            self._hygiene.quieten(shown.who, shown.findings, entry.outcome, outcome_at, now)
+
+
+def comment_place(identity: str) -> bytes:
+    """What a sealed comment belongs to; needed to open it (``cipher.unseal(row.comment, comment_place(row.id))``)."""
+    return f"comment {identity}".encode()
+
+
+def _reason(reason: Coding) -> dict[str, str]:
+    return {"code": reason.code, "system": reason.system, "display": reason.display or ""}
+
+
+def _text(value: Any) -> str:
+    return _encode(value).decode()
