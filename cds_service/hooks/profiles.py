@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
 from cds_service.settings import Client
+from fhir_adapters.addresses import origin_of
+from fhir_adapters.errors import UnsafeAddress
 
 DEFAULT = "spec"
 
@@ -54,17 +55,11 @@ class Profiles(Struct, frozen=True):
 
 
 def origin(url: str) -> str:
-    """``scheme://host:port`` in lower case, the scheme's own port left out; '' when it is no http(s) address."""
+    """``scheme://host:port`` in lower case, the scheme's own port left out; '' when it is no plain http(s) address."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+        return str(origin_of(url))
+    except UnsafeAddress:
         return ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def read() -> dict[str, Profile]:
