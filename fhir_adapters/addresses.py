@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urljoin
 
 from msgspec import Struct
 
@@ -67,6 +68,15 @@ def origin_of(url: str) -> Origin:
     if match is None or "\\" in url:
         raise UnsafeAddress(detail="not a plain absolute http or https address")
     return _origin(match["scheme"], match["host"], match["port"] or "")
+
+
+def within_origin(origin: Origin, current: str, link: str) -> str:
+    """``link`` of the page ``current`` as an absolute URL; '' when it is none or leads to another origin."""
+    try:
+        url = urljoin(current, link)
+        return url if origin_of(url) == origin else ""
+    except (ValueError, UnsafeAddress):
+        return ""
 
 
 def _check_numeric(host: str) -> None:

@@ -11,14 +11,14 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from random import uniform
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
 from fhir_adapters import errors
-from fhir_adapters.addresses import origin_of
-from fhir_adapters.answers import FHIR_JSON, LARGE_BYTES, Written, check, location, unpack
+from fhir_adapters.addresses import origin_of, within_origin
+from fhir_adapters.answers import FHIR_JSON, Written, check, location, unpack
 from fhir_adapters.auth import Bearer, rejects_token
 from fhir_adapters.capability import Capability, capability
 from fhir_adapters.outbound import Outbound
@@ -38,7 +38,7 @@ HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,2048}")
 
 
 class Paging(Struct, frozen=True, kw_only=True):
-    """Caps of one search. Bytes after decompression."""
+    """Caps of one search, beside the cap of each page (server.Limits.max_bytes). Bytes after decompression."""
 
     pages: int = 20
     entries: int = 20_000
@@ -77,7 +77,7 @@ class FhirClient:
         """One resource by id (R4 http.html#read). NotFound and Gone are raised."""
         _check_target(resource_type, id)
         where = f"GET {resource_type}/{{id}}"
-        reply = await self._get(f"{self._base}/{resource_type}/{id}", where, deadline, self._paging.bytes)
+        reply = await self._get(f"{self._base}/{resource_type}/{id}", where, deadline)
         return await unpack(reply, where)
 
     async def search(self, query: str, *, deadline: float) -> AsyncIterator[Resources]:
@@ -146,7 +146,7 @@ class FhirClient:
         if now < self.learned.capability_until:
             return self.learned.capability
         try:
-            reply = await self._get(f"{self._base}/metadata", "GET metadata", deadline, LARGE_BYTES * 16)
+            reply = await self._get(f"{self._base}/metadata", "GET metadata", deadline)
             self.learned.capability = capability(reply.body)
         except errors.FhirError:
             return self.learned.capability
@@ -157,7 +157,7 @@ class FhirClient:
         seen = {url}
         entries = size = 0
         for number in range(1, self._paging.pages + 1):
-            reply = await self._get(url, where, deadline, self._paging.bytes - size)
+            reply = await self._get(url, where, deadline)
             page = await unpack(reply, where)
             size += len(reply.body)
             entries += len(page.views) + page.faults.total() + page.unknown.total()
@@ -174,18 +174,15 @@ class FhirClient:
         raise errors.PagingCap(where, detail=f"{self._paging.pages} pages")
 
     def _next(self, link: str, current: str, where: str) -> str:
-        url = urljoin(current, link)
-        try:
-            if origin_of(url) == origin_of(self._base):
-                return url
-        except errors.UnsafeAddress:
-            pass
-        raise errors.ForeignNext(where)
+        url = within_origin(origin_of(self._base), current, link)
+        if not url:
+            raise errors.ForeignNext(where)
+        return url
 
-    async def _get(self, url: str, where: str, deadline: float, max_bytes: int) -> Reply:
+    async def _get(self, url: str, where: str, deadline: float) -> Reply:
         """A read, tried once more where that can help: after a jittered pause, or the one the server asks for."""
         try:
-            return await self._send("GET", url, where, deadline, max_bytes=max_bytes)
+            return await self._send("GET", url, where, deadline)
         except RETRIED as fault:
             left = deadline - asyncio.get_running_loop().time()
             asked = fault.retry_after or 0.0
@@ -194,7 +191,7 @@ class FhirClient:
                 raise
         self.counts["retried"] += 1
         await asyncio.sleep(pause)
-        return await self._send("GET", url, where, deadline, max_bytes=max_bytes)
+        return await self._send("GET", url, where, deadline)
 
     async def _send(
         self,
@@ -204,8 +201,6 @@ class FhirClient:
         deadline: float,
         content: bytes = b"",
         extra: dict[str, str] | None = None,
-        *,
-        max_bytes: int = 0,
     ) -> Reply:
         headers = {"Accept": FHIR_JSON, **(extra or {})}
         if content:
@@ -213,9 +208,8 @@ class FhirClient:
         if self._bearer is not None:
             headers |= self._bearer.header(where)
         self.counts["requests"] += 1
-        limit = min(max_bytes, self._outbound.limits.max_bytes) if max_bytes > 0 else 0
         reply = await self._outbound.request(
-            method, url, deadline=deadline, headers=headers, content=content, max_bytes=limit, where=where
+            method, url, deadline=deadline, headers=headers, content=content, where=where
         )
         self.counts["bytes"] += len(reply.body)
         challenge = reply.headers.get("www-authenticate", "") if reply.status == 401 else ""

@@ -12,13 +12,12 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin
 
 import httpcore2
 import httpx2
 
 from fhir_adapters import errors
-from fhir_adapters.addresses import Origin, Policy, Resolver, origin_of
+from fhir_adapters.addresses import Origin, Policy, Resolver, origin_of, within_origin
 from fhir_adapters.pinned import PinnedBackend, SystemResolver
 from fhir_adapters.server import Limits, Reply, Server
 
@@ -113,8 +112,8 @@ class Outbound:
             reply = await self._exchange(method, url, headers, content, max_bytes, where)
             if reply.status not in REDIRECTS or method not in READS:
                 return reply
-            url = urljoin(url, reply.headers.get("location", ""))
-            if not _within(url, origin):
+            url = within_origin(origin, url, reply.headers.get("location", ""))
+            if not url:
                 raise errors.Redirected(where, reply.status)
         raise errors.Redirected(where, reply.status, detail="too many")
 
@@ -238,10 +237,3 @@ async def _read(response: httpx2.Response, max_bytes: int, where: str) -> bytes:
     except FAULTS as error:
         raise errors.Unreachable(where, status, detail=f"answer cut off ({type(error).__name__})") from None
     return b"".join(parts)
-
-
-def _within(url: str, origin: Origin) -> bool:
-    try:
-        return origin_of(url) == origin
-    except errors.UnsafeAddress:
-        return False

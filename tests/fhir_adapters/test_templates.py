@@ -16,7 +16,7 @@ def test_tokens_are_filled_from_the_context() -> None:
     "template", ["Patient/{{context.encounterId}}", "{{patientId}}", "{{context.draftOrders.entry}}"]
 )
 def test_a_token_that_is_unknown_or_not_in_the_context_is_an_error(template: str) -> None:
-    with pytest.raises(ValueError, match="context|token"):
+    with pytest.raises(ValueError, match=r"context|token"):
         resolve(template, {"patientId": "p1"})
 
 
