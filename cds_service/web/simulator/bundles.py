@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Raw, Struct
 
+from cds_service.web.simulator.compartment import Row
 from cds_service.web.simulator.outcome import FhirError
 from cds_service.web.simulator.search import Found, included
-from cds_service.web.simulator.store import Row, Store
+from cds_service.web.simulator.store import Store
 
 PAGE = "_page"
 _members = msgspec.json.Decoder(dict[str, Raw])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from cds_service.web.simulator.store import Row
+from cds_service.web.simulator.compartment import Row
 
 Query = Sequence[tuple[str, str]]
 

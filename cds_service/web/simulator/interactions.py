@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 
 from cds_service.web.simulator import bundles, capabilities, smart, transactions
 from cds_service.web.simulator.bundles import Pages
+from cds_service.web.simulator.compartment import Row
 from cds_service.web.simulator.exchange import Query, Reply, Request
 from cds_service.web.simulator.outcome import FhirError, outcome
 from cds_service.web.simulator.search import search
 from cds_service.web.simulator.search_parameters import parameters
-from cds_service.web.simulator.store import Row, Store
+from cds_service.web.simulator.store import Store
 
 _IF_MATCH = re.compile(r'(?:W/)?"([^"]*)"\Z')
 
@@ -66,7 +67,8 @@ class FhirServer:
             case ("PUT", resource_id):
                 return self._update(resource_type, resource_id, request, base)
             case ("PUT",):
-                return self._update(resource_type, self._only_match(resource_type, request.query), request, base)
+                resource_id = self._only_match(resource_type, request.query)
+                return self._update(resource_type, resource_id, request, base, conditional=True)
             case ("DELETE", resource_id):
                 row = self.store.delete(resource_type, resource_id)
                 return Reply(status=204, headers={"ETag": row.etag} if row else {}, row=row)
@@ -82,7 +84,7 @@ class FhirServer:
 
     def create(self, resource_type: str, request: Request, base: str, new_id: str = "") -> Reply:
         """create, conditional when If-None-Exist is there: one match answers 200 with what exists, more 412."""
-        self._check(resource_type, "", request)
+        self._check(resource_type, request)
         condition = request.headers.get("if-none-exist", "")
         if condition:
             found = self.matches(resource_type, parse_qsl(condition.partition("?")[2] or condition))
@@ -93,8 +95,12 @@ class FhirServer:
         row = self.store.put(resource_type, new_id or str(uuid.uuid4()), request.body)
         return _written(201, row, request, base)
 
-    def _update(self, resource_type: str, resource_id: str, request: Request, base: str) -> Reply:
-        own_id = self._check(resource_type, resource_id, request)
+    def _update(
+        self, resource_type: str, resource_id: str, request: Request, base: str, *, conditional: bool = False
+    ) -> Reply:
+        own_id = self._check(resource_type, request)
+        if resource_id and own_id != resource_id and not (conditional and not own_id):
+            raise FhirError(400, "invalid", f"the body's id {own_id!r} is not the id of the address")
         resource_id = resource_id or own_id or str(uuid.uuid4())
         earlier = self.store.get(resource_type, resource_id)
         if wanted := request.headers.get("if-match"):
@@ -111,7 +117,7 @@ class FhirServer:
             raise FhirError(412, "multiple-matches", f"the condition matches {len(found)} resources")
         return found[0].id if found else ""
 
-    def _check(self, resource_type: str, resource_id: str, request: Request) -> str:
+    def _check(self, resource_type: str, request: Request) -> str:
         """Refuse a body that is not the resource the URL names; returns the body's id."""
         content_type = request.headers.get("content-type", "json")
         if "json" not in content_type:
@@ -119,8 +125,6 @@ class FhirServer:
         own_type, own_id = self.store.identify(request.body)
         if own_type != resource_type:
             raise FhirError(400, "invalid", f"a {own_type} was sent to {resource_type}")
-        if resource_id and own_id != resource_id:
-            raise FhirError(400, "invalid", f"the body's id {own_id!r} is not the id of the address")
         return own_id
 
     def _search(self, resource_type: str, query: Query, request: Request, base: str) -> Reply:

@@ -109,7 +109,7 @@ class Misbehaviour:
 
 def _spoil_bundle(fault: Fault, body: bytes) -> bytes:
     members = _members.decode(body)
-    if members.get("resourceType") != b'"Bundle"':
+    if bytes(members.get("resourceType", b"")) != b'"Bundle"':
         return body
     entries = msgspec.json.decode(members.get("entry", b"[]"), type=list[Raw])
     if fault.repeat:

@@ -27,7 +27,7 @@ class _Row(Struct, frozen=True):
 
     id: str
     who: str
-    commands: Sequence[str]
+    commands: Sequence[tuple[str, str]]  # hook, command line
     links: Sequence[tuple[str, str]]
     patient: DemoPatient | None
 
@@ -52,14 +52,14 @@ def _row(base: str, fhir_path: str, own_id: str, who: str, patient: DemoPatient 
     return _Row(own_id, who, _commands(base, fhir_path, own_id, patient), links, patient)
 
 
-def _commands(base: str, fhir_path: str, own_id: str, patient: DemoPatient | None) -> list[str]:
+def _commands(base: str, fhir_path: str, own_id: str, patient: DemoPatient | None) -> list[tuple[str, str]]:
     where = "" if base == _STANDARD_SERVICE else f" --service-url {base}"
     rest = f"--patient {own_id} --fhir {base}{fhir_path}{where}"
-    commands = [f"medgemma-cds call patient-view {rest}"]
+    commands = [("patient-view", f"medgemma-cds call patient-view {rest}")]
     if patient is not None and patient.draft_orders:
         file = f"{own_id}-orders.json"
         fetch = f"curl -s {base}/simulator/patients/{own_id}/draft-orders -o {file}"
-        commands.append(f"{fetch} && medgemma-cds call order-sign {rest} --orders {file}")
+        commands.append(("order-sign", f"{fetch} && medgemma-cds call order-sign {rest} --orders {file}"))
     return commands
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from cds_service.web.simulator.compartment import Compartment, Row
 from cds_service.web.simulator.outcome import FhirError
 from cds_service.web.simulator.search_parameters import Interval, Parameter, interval, parameters, reference_target
-from cds_service.web.simulator.store import Compartment, Row, Store
+from cds_service.web.simulator.store import Store
 
 MAX_COUNT = 1000
 DEFAULT_COUNT = 50
@@ -154,8 +155,8 @@ def _compare(prefix: str, resource: Interval, value: Interval) -> bool:
         "ne": not within,
         "gt": high > value[1],
         "lt": low < value[0],
-        "ge": high > value[1] or within,
-        "le": low < value[0] or within,
+        "ge": high > value[0],
+        "le": low < value[1],
         "sa": low >= value[1],
         "eb": high <= value[0],
         "ap": low < value[1] and high > value[0],

@@ -7,17 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds_service.web.simulator.patients.concepts import coding, concept, dicom_uid, hl7, quantity
+from cds_service.web.simulator.patients.concepts import coding, concept, dicom_uid, dosage, hl7
 from cds_service.web.simulator.patients.moments import Clock
 from cds_service.web.simulator.patients.observations import measurements, observation
 
 Resource = dict[str, Any]
 PRACTITIONER = {"reference": "Practitioner/demo-practitioner"}
-_ROUTES = {
-    "oral": ("by mouth", "snomed 26643006"),
-    "iv": ("intravenous", "snomed 47625008"),
-    "subcutaneous": ("subcutaneous", "snomed 34206005"),
-}
 _ORDER_CATEGORIES = {
     "imaging": ("Imaging", "snomed 363679005"),
     "laboratory": ("Laboratory procedure", "snomed 108252007"),
@@ -142,7 +137,7 @@ class Chart:
                 "medicationCodeableConcept": concept(row["text"], row.get("codes", ())),
                 "effectivePeriod": {"start": self.clock.day(row["since"])},
                 "dateAsserted": self.clock.day(row["since"]),
-                "dosage": [self._dosage(row)],
+                "dosage": [dosage(row)],
             }
             return
         request = self._new("MedicationRequest", "medication")
@@ -158,19 +153,8 @@ class Chart:
             **drug,
             "authoredOn": self.clock.day(row["since"]),
             "requester": PRACTITIONER,
-            "dosageInstruction": [self._dosage(row)],
+            "dosageInstruction": [dosage(row)],
         }
-
-    def _dosage(self, row: Mapping[str, Any]) -> Resource:
-        dosage: Resource = {"text": row["dose"]}
-        if "times_a_day" in row:
-            dosage["timing"] = {"repeat": {"frequency": row["times_a_day"], "period": 1, "periodUnit": "d"}}
-        if "route" in row:
-            words, code = _ROUTES[row["route"]]
-            dosage["route"] = concept(words, [code])
-        if "amount" in row:
-            dosage["doseAndRate"] = [{"doseQuantity": quantity(*row["amount"])}]
-        return dosage
 
     def _procedure(self, row: Mapping[str, Any]) -> Iterator[Resource]:
         yield {
@@ -263,7 +247,7 @@ class Chart:
             **self._within(),
             "requester": PRACTITIONER,
             "reasonCode": [concept(row["reason"])],
-            "dosageInstruction": [self._dosage(row)],
+            "dosageInstruction": [dosage(row)],
             **written,
         }
 

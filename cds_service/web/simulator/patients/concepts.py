@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SYSTEMS = {
@@ -13,6 +13,11 @@ SYSTEMS = {
     "icd10cm": "http://hl7.org/fhir/sid/icd-10-cm",
     "dicom": "http://dicom.nema.org/resources/ontology/DCM",
     "local": "https://example.org/codes",
+}
+_ROUTES = {
+    "oral": ("by mouth", "snomed 26643006"),
+    "iv": ("intravenous", "snomed 47625008"),
+    "subcutaneous": ("subcutaneous", "snomed 34206005"),
 }
 _UNIT_WORDS = {"Cel": "°C", "mm[Hg]": "mmHg", "{INR}": "INR", "{score}": "points", "wk": "weeks"}
 _UID_NAMES = uuid.UUID("5b0c1a52-6a4f-4d0e-9a59-6f7f6f1a0c55")
@@ -43,6 +48,19 @@ def quantity(value: Any, unit: str, comparator: str = "") -> dict[str, Any]:
         "system": "http://unitsofmeasure.org",
         "code": unit,
     }
+
+
+def dosage(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A Dosage from ``dose`` (words), ``amount`` (number, unit), ``times_a_day`` and ``route``."""
+    found: dict[str, Any] = {"text": row["dose"]}
+    if "times_a_day" in row:
+        found["timing"] = {"repeat": {"frequency": row["times_a_day"], "period": 1, "periodUnit": "d"}}
+    if "route" in row:
+        words, code = _ROUTES[row["route"]]
+        found["route"] = concept(words, [code])
+    if "amount" in row:
+        found["doseAndRate"] = [{"doseQuantity": quantity(*row["amount"])}]
+    return found
 
 
 def dicom_uid(name: str) -> str:
