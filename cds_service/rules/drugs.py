@@ -69,6 +69,8 @@ class DrugTable:
         self._allergen_codes: Mapping[str, str] = table["allergen-codes"]
         for target in self._allergen_codes.values():
             self.group([target])
+        self.label_places: Mapping[str, str] = table["label-places"]
+        self._require(self.label_places, "label-places")
         forms = table["forms"]
         self._local, self._systemic = frozenset(forms["local"]), frozenset(forms["systemic"])
         self._not_given = frozenset(forms["not_given"])

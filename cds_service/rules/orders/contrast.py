@@ -48,7 +48,6 @@ def is_imaging(order: Order, study: Study) -> bool:
     Risk,
     prophylaxis="study kidney",
     consider="study kidney",
-    dialysis="study",
     unknown="study",
 )
 def contrast_kidney(rule: Rule, given: Risk, situation: Situation, order: Order) -> Iterator[Finding]:

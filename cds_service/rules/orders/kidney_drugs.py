@@ -93,7 +93,7 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     "renal-dosing",
     Doses,
     found="drug clearance advice label dose",
-    unsteady="drug kidney label",
+    unsteady="drug kidney label dose",
     unknown="drug label",
 )
 def renal_dosing(rule: Rule, given: Doses, situation: Situation, order: Order) -> Iterator[Finding]:

@@ -40,9 +40,9 @@ class PotassiumOrder(Given, frozen=True):
 
 
 class QtDrugs(Given, frozen=True):
-    """Drugs with the place in their label that names QT prolongation; ``at_ms``/``hours`` as for the qtc rule."""
+    """Drugs that prolong the QT interval; ``at_ms`` and ``hours`` as for the qtc rule."""
 
-    drugs: dict[str, str]
+    drugs: DrugGroup
     at_ms: Decimal
     hours: int
 
@@ -91,7 +91,7 @@ def drug_pair(rule: Rule, given: Pair, situation: Situation, order: Order) -> It
         )
 
 
-@order_logic("duplicate-drug", Duplicates, different="drug partner", same="drug partner_label")
+@order_logic("duplicate-drug", Duplicates, different="drug partner partner_label", same="drug partner_label")
 def duplicate_drug(rule: Rule, given: Duplicates, situation: Situation, order: Order) -> Iterator[Finding]:
     """Two drugs of a group at once; the same drug twice is a remark, as it may be a renewal."""
     mine = situation.drug(order).among(given.drugs.members)
@@ -193,10 +193,16 @@ def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, ord
         )
 
 
+def _places(situation: Situation, drugs: frozenset[str]) -> str:
+    """Each drug with the place in its label that names QT prolongation."""
+    places = situation.tables.drugs.label_places
+    return "; ".join(f"{name} ({places[name]})" if name in places else name for name in sorted(drugs))
+
+
 @order_logic("qt-pair", QtDrugs, found="drug partner mine theirs", raised="drug partner mine theirs value")
 def qt_pair(rule: Rule, given: QtDrugs, situation: Situation, order: Order) -> Iterator[Finding]:
     """Two drugs whose labels name QT prolongation; worse when QTc is long already."""
-    members = frozenset(given.drugs)
+    members = given.drugs.members
     mine = situation.drug(order).among(members)
     if not mine:
         return
@@ -208,8 +214,8 @@ def qt_pair(rule: Rule, given: QtDrugs, situation: Situation, order: Order) -> I
         words = {
             "drug": names(mine),
             "partner": names(theirs),
-            "mine": "; ".join(f"{name}: {given.drugs[name]}" for name in sorted(mine)),
-            "theirs": "; ".join(f"{name}: {given.drugs[name]}" for name in sorted(theirs)),
+            "mine": _places(situation, mine),
+            "theirs": _places(situation, theirs),
             "value": f"{long[1]:.0f} ms" if long else "",
         }
         yield conclude(
@@ -228,10 +234,10 @@ def qt_pair(rule: Rule, given: QtDrugs, situation: Situation, order: Order) -> I
 @order_logic("qt-order", QtDrugs, found="drug mine value", syndrome="drug mine problem")
 def qt_order(rule: Rule, given: QtDrugs, situation: Situation, order: Order) -> Iterator[Finding]:
     """One such drug ordered while QTc is long, or for a patient with long QT syndrome."""
-    mine = situation.drug(order).among(frozenset(given.drugs))
+    mine = situation.drug(order).among(given.drugs.members)
     if not mine:
         return
-    where = "; ".join(f"{name}: {given.drugs[name]}" for name in sorted(mine))
+    where = _places(situation, mine)
     long = long_qtc(situation, Interval(given.at_ms, given.hours))
     known = situation.problems("long-qt")
     if long:
