@@ -1,4 +1,4 @@
-"""Acts as a CDS client: a conformant hook request, with prefetch from a FHIR server or from a Bundle file, sent to a service.
+"""Acts as a CDS client: builds a conformant hook request, with prefetch from a FHIR server or a Bundle file.
 
 Failed prefetch queries are left out, as the specification asks of a client (checklist row R5).
 """
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_service.errors import BadRequest
-from cds_service.hooks.protocol import ServiceEntry, Services
+from cds_service.hooks.protocol import ServiceEntry, Services, decode_as_written
 from fhir_adapters.templates import resolve
 
 DEFAULT_USER = "Practitioner/demo-practitioner"
@@ -42,7 +42,9 @@ def choose(services: Services, ask: Ask) -> ServiceEntry:
     matching = [s for s in services.services if s.hook == ask.hook and ask.service in ("", s.id)]
     if not matching:
         offered = ", ".join(f"{s.id} ({s.hook})" for s in services.services)
-        raise BadRequest(f"no service for hook '{ask.hook}'{' with id ' + ask.service if ask.service else ''}; offered: {offered}")
+        raise BadRequest(
+            f"no service for hook '{ask.hook}'{' with id ' + ask.service if ask.service else ''}; offered: {offered}"
+        )
     return matching[0]
 
 
@@ -78,7 +80,7 @@ def draft_orders(ask: Ask) -> dict[str, Any]:
         return dict(ask.draft_orders)
     if ask.orders is None:
         raise BadRequest(f"{ask.hook} needs --orders FILE (a Bundle, one order or a list of orders as FHIR JSON)")
-    found = msgspec.json.decode(ask.orders.read_bytes(), float_hook=lambda number: Raw(number.encode()))
+    found = decode_as_written(ask.orders.read_bytes())
     if isinstance(found, dict) and found.get("resourceType") == "Bundle":
         return found
     resources: Sequence[Any] = found if isinstance(found, list) else [found]

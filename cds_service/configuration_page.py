@@ -15,8 +15,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 Every setting is an environment variable with the prefix `CDS_` and a key of the TOML file given to `serve --config`
-(lower case, without the prefix). The environment wins over the file. This page is written from `cds_service/settings.py`
-by `make docs`.
+(lower case, without the prefix). The environment wins over the file. `make docs` writes this page from
+`cds_service/settings.py`.
 
 | environment | key | default | what it is |
 | --- | --- | --- | --- |
@@ -25,8 +25,8 @@ by `make docs`.
 CLIENTS = """
 ## Clients
 
-One `[clients.NAME]` table an EHR, in the file. A call's client is found by the issuer of its verified token, then by the
-origin of its `fhirServer`, else it gets the profile `spec`.
+One `[clients.NAME]` table an EHR, in the file. A call's client is found by the issuer of its verified token, then by
+the origin of its `fhirServer`, else it gets the profile `spec`.
 
 | key | default | what it is |
 | --- | --- | --- |

@@ -63,6 +63,11 @@ class Switches:
         """State of a rule; ``default`` (the rule pack's) unless it was switched at run time."""
         return self._rules.get(rule_id, default)
 
+    @property
+    def rules(self) -> Mapping[str, Switch]:
+        """The rules switched at run time; a new mapping after each change."""
+        return self._rules
+
     async def start(self, deadline: float) -> None:
         """Read the switches, then keep reading. Raises when it cannot: what was turned off must not come back on."""
         self._take(await self._gateway.run(read, deadline=deadline))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cds_service.hooks.client_auth import Trusted
 from cds_service.hooks.protocol import FeedbackEntry
 from cds_service.rules.catalogue import Switch
-from cds_service.services.service import Answer, IssuedCard, Service
+from cds_service.services.service import Answer, Call, IssuedCard, Service
 from cds_service.settings import Settings
 
 
@@ -39,7 +39,7 @@ class Replay(Protocol):
 class Ledger(Protocol):
     """Issued cards and the feedback on them (hooks/ledger.py)."""
 
-    def issue(self, client: str, user: str, cards: Sequence[IssuedCard]) -> None:
+    def issue(self, client: str, call: Call, cards: Sequence[IssuedCard]) -> None:
         """Remember cards that went out, off the request path."""
         ...
 

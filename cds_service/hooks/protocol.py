@@ -148,3 +148,5 @@ class Services(Struct, frozen=True):
 
 
 encode = msgspec.json.Encoder().encode
+# FHIR JSON whose numbers must leave as they came (1.10 stays 1.10): fractions stay raw, integers are exact anyway.
+decode_as_written = msgspec.json.Decoder(float_hook=lambda number: Raw(number.encode())).decode

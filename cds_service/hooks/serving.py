@@ -176,7 +176,7 @@ class Serving:
             return NOTHING
         written = response.write(answer, service.id, call.profile)
         answer = replace(answer, issued=written.issued, notes=(*answer.notes, *written.notes))
-        self._house.ledger.issue(asked.question[0], call.request.context.userId, written.issued)
+        self._house.ledger.issue(asked.question[0], call, written.issued)
         if answer.outcome != "failed":
             self._house.replay.keep(*asked.question, written.body)
         self._house.metrics.call(service.id, answer, get_running_loop().time() - asked.arrival)

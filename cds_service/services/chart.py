@@ -1,6 +1,6 @@
 """Opens a patient's chart for one hook call: prefetch first, the gaps over FHIR, then the fact table and the rules.
 
-Small charts are judged on the event loop (about a millisecond); large ones in a worker thread, so that discovery never waits.
+Small charts are judged on the event loop (about a millisecond), large ones in a worker thread: discovery never waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding
 from cds_service.rules.evaluate import evaluate_orders, evaluate_record
 from cds_service.rules.pack import Pack
+from cds_service.rules.situation import Situation
 from cds_service.services.service import Call
+from cds_service.switches import Switches
 from fhir_adapters.client import FhirClient
 from fhir_adapters.gather import Retrieved, State, gather
 from fhir_adapters.outbound import Outbound
@@ -32,15 +34,26 @@ class Chart(Struct, frozen=True, kw_only=True):
     record: Record
     findings: list[Finding]  # about the patient
     order_findings: list[Finding]  # about draft orders
-    retrieved: Mapping[str, Retrieved]
+    pack: Pack  # the rules that judged
 
 
 class Charts:
     """Opens charts. Holds the door out and the rule pack, nothing of any patient."""
 
-    def __init__(self, outbound: Outbound, pack: Pack) -> None:
+    def __init__(self, outbound: Outbound, pack: Pack, switches: Switches) -> None:
         self._outbound = outbound
-        self.pack = pack
+        self._switches = switches
+        self._site = pack
+        self._switched = switches.rules
+        self._running = pack.switched(self._switched)
+
+    @property
+    def pack(self) -> Pack:
+        """The site's pack with the run-time switches applied; made anew only when one changed."""
+        if self._switches.rules is not self._switched:
+            self._switched = self._switches.rules
+            self._running = self._site.switched(self._switched)
+        return self._running
 
     async def open(self, call: Call, prefetch: Mapping[str, str], expected: Collection[str]) -> Chart:
         """Gather, build, judge. Raises MissingData (412) without a Patient, WrongPatient (400) for another's."""
@@ -68,11 +81,13 @@ class Charts:
             selections=context.selections,
             expected=expected,
         )
+        pack = self.pack
+        situation = Situation(record, pack.tables)
         return Chart(
             record=record,
-            findings=evaluate_record(self.pack, record),
-            order_findings=evaluate_orders(self.pack, record) if record.orders else [],
-            retrieved=retrieved,
+            pack=pack,
+            findings=evaluate_record(pack, record, situation),
+            order_findings=evaluate_orders(pack, record, situation) if record.orders else [],
         )
 
 
@@ -105,4 +120,3 @@ def require_patient(retrieved: Mapping[str, Retrieved]) -> None:
     if patient is None or patient.state is not State.PRESENT:
         why = patient.state.value if patient is not None else State.NOT_ASKED.value
         raise MissingData(f"required prefetch key 'patient' is not available: {why}")
-

@@ -15,7 +15,10 @@ class EncounterBrief:
     id = "encounter-brief"
     hook = "encounter-start"
     title = "Encounter brief"
-    description = "At the start of an encounter: critical values, severe allergies, anticoagulants, pregnancy, code status, recent discharge."
+    description = (
+        "At the start of an encounter: critical values, severe allergies, anticoagulants, pregnancy, code status, "
+        "recent discharge."
+    )
     prefetch = templates.prefetch(id)
 
     def __init__(self, charts: Charts, showing: Showing) -> None:

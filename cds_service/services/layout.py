@@ -1,12 +1,13 @@
-"""Findings and statements → cards. The cap of DESIGN §5.3 is kept here: at most N cards, never a critical finding dropped.
+"""Findings → cards. The cap of DESIGN §5.3 is kept here: at most N cards, never a critical finding dropped.
 
-Each finding prints its inputs with dates and resources, what was missing, and its source. A card that merges several findings
-lists every one of them; when the client's length limit cuts the list, a line says how many were left out and where they are.
+Each finding prints its inputs with dates and resources, what was missing, and its source. A card that merges several
+lists every one of them; when the client's length limit cuts the explanations, a line says how many were left out and
+where they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
 from cds_service.record import wording
 from cds_service.rules.catalogue import Finding, Rule, Severity
+from cds_service.services.hygiene import quietable
 from cds_service.services.service import IssuedCard
 
 RULE_SYSTEM = "urn:medgemma-cds:rule"
@@ -33,7 +35,7 @@ class Sheet(Struct, frozen=True, kw_only=True):
     service: str
     profile: Profile
     zone: ZoneInfo
-    override_displays: dict[str, str]
+    override_displays: Mapping[str, str]
 
 
 class Laid(Struct, frozen=True):
@@ -155,6 +157,7 @@ def issued(sheet: Sheet, uuid: str, findings: Sequence[Finding], indicator: str)
         service=sheet.service,
         rules=tuple(dict.fromkeys(f"{f.rule.id}@{f.rule.version}" for f in findings)),
         indicator=indicator,
+        findings=quietable(findings),
     )
 
 

@@ -15,7 +15,9 @@ class OrderPrecheck:
     id = "order-precheck"
     hook = "order-select"
     title = "Order pre-check"
-    description = "A first look at selected orders: conflicts with allergies, kidney function, pregnancy and current medication."
+    description = (
+        "A first look at selected orders: conflicts with allergies, kidney function, pregnancy and current medication."
+    )
     prefetch = templates.prefetch(id)
 
     def __init__(self, charts: Charts, showing: Showing) -> None:

@@ -6,7 +6,7 @@ from cds_service.rules.triage import urgency_floor
 from cds_service.services import layout, priority, templates
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.service import Answer, Call
-from cds_service.services.showing import Showing
+from cds_service.services.showing import Showing, switched_on
 
 
 class OrderTriage:
@@ -31,18 +31,18 @@ class OrderTriage:
         chart = await self._charts.open(call, self.prefetch, self._expected)
         shown = await self._showing.choose(call, chart.order_findings)
         sheet = self._showing.sheet(self.id, call)
-        suggested = await self._priority(call, chart, sheet)
+        suggested = self._priority(chart, sheet)
         laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet)
         return shown.answer(laid, chart)
 
-    async def _priority(self, call: Call, chart: Chart, sheet: layout.Sheet) -> layout.Laid | None:
-        """Record findings are not shown on order-sign; they feed the floor."""
-        supporting = (await self._showing.choose(call, chart.findings)).findings
+    def _priority(self, chart: Chart, sheet: layout.Sheet) -> layout.Laid | None:
+        """Findings about the patient are not shown on order-sign; they feed the floor."""
+        supporting = switched_on(chart.findings)
         floors = []
         for order in chart.record.orders:
             if order.resource_type != "ServiceRequest" or order.do_not_perform:
                 continue
-            floor = urgency_floor(self._charts.pack, supporting, order)
+            floor = urgency_floor(chart.pack, supporting, order)
             if floor.priority and "ServiceRequest" in (sheet.profile.suggestion_types or ("ServiceRequest",)):
                 floors.append((order, floor.priority, floor.urgency, floor.findings))
         return priority.card(floors, sheet)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
-from cds_service.models.summarise import Summary, Summariser
+from cds_service.models.summarise import Summariser, Summary
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity

@@ -1,4 +1,4 @@
-"""A suggested priority for draft orders: from the rules' urgency floor, never lower than the order's own (DESIGN §5.5)."""
+"""A suggested priority for draft orders: the rules' urgency floor, never lower than the order's own (DESIGN §5.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.hooks.markdown import escape
-from cds_service.hooks.protocol import Action, Card, Coding, Source
+from cds_service.hooks.protocol import Action, Card, Coding, Source, decode_as_written
 from cds_service.record.facts import Order
 from cds_service.rules.catalogue import Finding, Severity, Urgency
 from cds_service.services import layout
@@ -18,13 +18,9 @@ from cds_service.services import layout
 
 def raised(order: Order, priority: str) -> Raw:
     """The whole order with only ``priority`` changed: numbers as written, empty members pruned (checklist G4, T2)."""
-    resource = msgspec.json.decode(order.raw, float_hook=_as_written)
+    resource = decode_as_written(order.raw)
     resource["priority"] = priority
     return Raw(msgspec.json.encode(_pruned(resource)))
-
-
-def _as_written(number: str) -> Raw:
-    return Raw(number.encode())
 
 
 def _pruned(value: Any) -> Any:
@@ -41,9 +37,7 @@ def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, (str, dict, list)) and not value)
 
 
-def card(
-    floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], sheet: layout.Sheet
-) -> layout.Laid | None:
+def card(floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], sheet: layout.Sheet) -> layout.Laid | None:
     """One card for all priority suggestions; None when no order is below its floor."""
     if not floors:
         return None
@@ -67,7 +61,9 @@ def card(
     laid = layout.Laid(
         Card(
             uuid=uuid,
-            summary=layout.fit(f"Consider priority {first[1]} for {names}: {_why(findings)}", sheet.profile.summary_length),
+            summary=layout.fit(
+                f"Consider priority {first[1]} for {names}: {_why(findings)}", sheet.profile.summary_length
+            ),
             indicator="warning" if any(f.severity is Severity.CRITICAL for f in findings) else "info",
             source=Source(
                 label=layout.LABEL,
@@ -89,7 +85,9 @@ def _detail(
     floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], findings: Sequence[Finding], sheet: layout.Sheet
 ) -> str:
     rows = ["| Order | Priority now | Suggested at least |", "| --- | --- | --- |"]
-    rows += [f"| {escape(order.label)} | {order.priority or 'not stated'} | {priority} |" for order, priority, *_ in floors]
+    rows += [
+        f"| {escape(order.label)} | {order.priority or 'not stated'} | {priority} |" for order, priority, *_ in floors
+    ]
     reasons = "\n\n".join(
         f"**{escape(finding.summary)}**\n\n{layout.block(finding, sheet.zone)}" for finding in findings
     )

@@ -29,7 +29,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class IssuedCard(Struct, frozen=True, kw_only=True):
-    """What is remembered of a card so that feedback finds it. No PHI: which rules and prompts spoke, not what they said."""
+    """What is remembered of a card so that feedback finds it. No PHI: which rules and prompts spoke, not what."""
 
     uuid: str
     service: str
@@ -58,7 +58,11 @@ class Service(Protocol):
     hook: str
     title: str
     description: str
-    prefetch: Mapping[str, str]  # template keys; only 'patient' is required
+
+    @property
+    def prefetch(self) -> Mapping[str, str]:
+        """Template keys → FHIR queries; only ``patient`` is required."""
+        ...
 
     async def answer(self, call: Call) -> Answer:
         """Answer within ``call.deadline``; never raise for what a patient's data can cause."""

@@ -1,20 +1,17 @@
-"""Which findings of a call are shown: switches (off, shadow, on), then quietness for this user. Critical ones are never hidden."""
+"""Which findings of a call are shown: switches, then quietness for this user. Critical ones are never hidden."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from cds_service.hooks.profiles import Profile
 from cds_service.rules.catalogue import Finding, Severity, Switch
-from cds_service.rules.pack import Pack
 from cds_service.services.chart import Chart
 from cds_service.services.hygiene import Hygiene
 from cds_service.services.layout import Laid, Sheet
 from cds_service.services.service import Answer, Call
-from cds_service.switches import Switches
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -41,33 +38,30 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 
 class Showing:
-    """Applies run-time switches and alert hygiene (DESIGN §5.3)."""
+    """Applies switches and alert hygiene (DESIGN §5.3); lays nothing out itself."""
 
-    def __init__(self, switches: Switches, hygiene: Hygiene, pack: Pack, zone: ZoneInfo) -> None:
-        self._switches = switches
+    def __init__(self, hygiene: Hygiene, override_displays: Mapping[str, str], zone: ZoneInfo) -> None:
         self._hygiene = hygiene
-        self._pack = pack
+        self._displays = override_displays
         self._zone = zone
 
     def sheet(self, service: str, call: Call) -> Sheet:
         """The layout's view of this call."""
-        profile: Profile = call.profile
-        return Sheet(
-            service=service, profile=profile, zone=self._zone, override_displays=dict(self._pack.override_reasons)
-        )
+        return Sheet(service=service, profile=call.profile, zone=self._zone, override_displays=self._displays)
 
     async def choose(self, call: Call, findings: Sequence[Finding]) -> Shown:
         """Shadowed findings are counted, quiet ones hidden from this user; a failing store hides nothing."""
-        shadow = [f for f in findings if self._state(f) is Switch.SHADOW]
-        on = [f for f in findings if self._state(f) is Switch.ON]
+        on = switched_on(findings)
         context = call.request.context
         quiet = await self._hygiene.load(call.client, context.userId, context.patientId, call.deadline)
         hidden = [f for f in on if f.severity is not Severity.CRITICAL and quiet.hides(f)]
         return Shown(
             findings=[f for f in on if f not in hidden] if hidden else on,
-            shadow=tuple(f.rule.id for f in shadow),
+            shadow=tuple(f.rule.id for f in findings if f.rule.switch is Switch.SHADOW),
             quiet=tuple(f.rule.id for f in hidden),
         )
 
-    def _state(self, finding: Finding) -> Switch:
-        return self._switches.rule(finding.rule.id, finding.rule.switch)
+
+def switched_on(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of rules that may speak. Quietness is not asked: a floor must hold whoever looks."""
+    return [f for f in findings if f.rule.switch is Switch.ON]

@@ -1,0 +1,167 @@
+"""The composition root: Settings in, FastAPI application out. Nothing is wired anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from cds_service import __version__, telemetry
+from cds_service.audit import Audit
+from cds_service.db.gateway import Gateway
+from cds_service.encryption import load_cipher
+from cds_service.errors import ConfigurationError
+from cds_service.health import attach_health
+from cds_service.hooks import cors
+from cds_service.hooks.client_auth import ClientAuth
+from cds_service.hooks.ledger import Ledger
+from cds_service.hooks.ports import House
+from cds_service.hooks.replay import ReplayStore
+from cds_service.hooks.router import attach_router
+from cds_service.metrics import Metrics
+from cds_service.models import prompting
+from cds_service.models.summarise import Summariser
+from cds_service.rules.pack import load_pack
+from cds_service.services.chart import Charts
+from cds_service.services.encounter_brief import EncounterBrief
+from cds_service.services.hygiene import Hygiene
+from cds_service.services.imaging_read import ImagingRead
+from cds_service.services.order_precheck import OrderPrecheck
+from cds_service.services.order_triage import OrderTriage
+from cds_service.services.patient_summary import PatientSummary
+from cds_service.services.service import Service
+from cds_service.services.showing import Showing
+from cds_service.settings import Settings
+from cds_service.switches import Switches
+from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.errors import FhirError
+from fhir_adapters.outbound import Outbound
+
+START_S = 20.0  # most the stores may take to open
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
+    settings.check()
+    zone = _zone(settings)
+    metrics = Metrics()
+    telemetry.configure(settings.mode, withheld=metrics.count)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    cipher = load_cipher(settings)
+    pack = load_pack(settings.site_rules)
+    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows)
+    metrics.watch(gateway)
+    metrics.watch_breaker("database", gateway.breaker)
+    hygiene = Hygiene(gateway, cipher)
+    audit = Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count)
+    switches = Switches(gateway)
+    replay = ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count)
+    ledger = Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count)
+    outbound = Outbound(_policy(settings))
+    charts = Charts(outbound, pack, switches)
+    showing = Showing(hygiene, pack.override_reasons, zone)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        deadline = asyncio.get_running_loop().time() + START_S
+        await gateway.start()
+        await asyncio.gather(replay.load(deadline), hygiene.start(deadline), switches.start(deadline))
+        try:
+            yield
+        finally:
+            await switches.close()
+            await ledger.close()
+            await outbound.aclose()
+            await gateway.close()
+
+    app = FastAPI(
+        title="MedGemma CDS",
+        version=__version__,
+        summary="A CDS Hooks 2.0.1 service: rules first, checked statements, cited cards.",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None if settings.mode == "production" else "/docs",
+        redoc_url=None,
+    )
+    app.add_middleware(CORSMiddleware, **cors.options(settings))
+    attach_router(
+        app,
+        House(
+            settings=settings,
+            services={s.id: s for s in _services(settings, charts, showing)},
+            clients=ClientAuth(settings, _fetch_json(outbound)),
+            replay=replay,
+            ledger=ledger,
+            audit=audit,
+            metrics=metrics,
+            switches=switches,
+            clock=_clock,
+        ),
+    )
+    attach_health(app, gateway, pack, metrics)
+    if settings.mode != "production":
+        from cds_service.web.simulator.router import attach_simulator
+
+        attach_simulator(app, base_url=settings.public_url, clock=_clock)
+    return app
+
+
+def _services(settings: Settings, charts: Charts, showing: Showing) -> list[Service]:
+    """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
+    menu: list[Service] = [
+        PatientSummary(charts, showing, Summariser(prompting.load())),
+        OrderPrecheck(charts, showing),
+        OrderTriage(charts, showing),
+        EncounterBrief(charts, showing),
+    ]
+    if settings.imaging:
+        menu.append(ImagingRead(charts, showing, settings))
+    return menu
+
+
+def _policy(settings: Settings) -> Policy:
+    """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8)."""
+    operator = [*settings.fhir_allow, *(c.jwks_url for c in settings.clients.values() if c.jwks_url)]
+    if settings.mode != "production":
+        operator.append(settings.public_url)  # the simulator
+    clients = [origin for client in settings.clients.values() for origin in client.fhir_origins]
+    return Policy(
+        operator=[entry if "*" in entry else str(origin_of(entry)) for entry in operator],
+        request=[str(origin_of(entry)) for entry in clients],
+    )
+
+
+def _fetch_json(outbound: Outbound) -> Callable[[str, float], Awaitable[object | None]]:
+    async def fetch(url: str, deadline: float) -> object | None:
+        try:
+            reply = await outbound.request("GET", url, deadline=deadline, headers={"Accept": "application/json"})
+            return msgspec.json.decode(reply.body) if reply.status == 200 else None
+        except (FhirError, msgspec.DecodeError):
+            return None
+
+    return fetch
+
+
+def _zone(settings: Settings) -> ZoneInfo:
+    try:
+        return ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(
+            f"CDS_TIMEZONE '{settings.timezone}' is not an IANA zone; write one like Europe/Berlin"
+        ) from None
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def heavy_modules() -> list[str]:
+    """Modules that must never be loaded into the web process; a test reads this from a running service."""
+    return sorted({"torch", "numpy", "pydicom", "gdcm", "alembic", "transformers"} & set(sys.modules))

@@ -1,0 +1,118 @@
+"""The command ``medgemma-cds``. Each command imports the rooms it needs, so that all start at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cds_service.errors import CdsError
+
+app = typer.Typer(
+    name="medgemma-cds",
+    help="CDS Hooks service that answers an electronic health record with checked, cited cards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option(help="TOML file with settings; the environment (CDS_…) wins over it.")]
+
+
+def fail(message: str) -> typer.Exit:
+    """One clear line on stderr, exit code 1."""
+    typer.secho(f"medgemma-cds: {message}", fg="red", err=True)
+    return typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    config: Config = None,
+) -> None:
+    """Run the service."""
+    from cds_service.serve import run
+    from cds_service.settings import load
+
+    try:
+        run(load(config), host, port)
+    except CdsError as error:
+        raise fail(error.message) from None
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after printing; exit 0 only if cards came.")] = False,
+    port: Annotated[int, typer.Option(help="Port to listen on; with --once a free one is picked.")] = 8000,
+) -> None:
+    """Start the service with the EHR simulator and demo patients, fire two hooks at it, print the cards."""
+    from cds_service.demo import run
+
+    try:
+        raise typer.Exit(asyncio.run(run(once=once, port=port)))
+    except CdsError as error:
+        raise fail(error.message) from None
+
+
+@app.command()
+def call(
+    hook: Annotated[str, typer.Argument(help="patient-view, order-select, order-sign or encounter-start.")],
+    patient: Annotated[str, typer.Option(help="Patient id.")],
+    fhir: Annotated[str, typer.Option(help="FHIR server the prefetch is read from and the service may ask.")] = "",
+    service: Annotated[str, typer.Option(help="Service id, where several serve the hook.")] = "",
+    service_url: Annotated[
+        str, typer.Option(help="Base URL of the service; without it one is started for the call if none runs.")
+    ] = "",
+    encounter: Annotated[str, typer.Option(help="Encounter id of the context.")] = "",
+    user: Annotated[str, typer.Option(help="User reference of the context.")] = "",
+    orders: Annotated[Path | None, typer.Option(help="FHIR JSON file: a Bundle, one order or a list.")] = None,
+    select: Annotated[str, typer.Option(help="Comma list of selected orders (order-select).")] = "",
+    bundle: Annotated[Path | None, typer.Option(help="Bundle file the prefetch is read from.")] = None,
+    no_prefetch: Annotated[
+        bool, typer.Option("--no-prefetch", help="Send no prefetch: the service must fetch.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the response body unchanged.")] = False,
+) -> None:
+    """Act as a CDS client: build a request, send it, print the cards."""
+    from cds_service.call import DEFAULT_USER, Ask
+    from cds_service.calling import run
+
+    ask = Ask(
+        hook=hook,
+        patient=patient.removeprefix("Patient/"),
+        service=service,
+        encounter=encounter.removeprefix("Encounter/"),
+        orders=orders,
+        select=tuple(part.strip() for part in select.split(",") if part.strip()),
+        fhir_server=fhir.rstrip("/"),
+        user=user or DEFAULT_USER,
+    )
+    try:
+        code = asyncio.run(run(ask, service_url=service_url, bundle=bundle, prefetch=not no_prefetch, as_json=as_json))
+    except (CdsError, OSError) as error:
+        raise fail(str(error)) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Check configuration, database, FHIR servers, keys and the rule pack; say what to do about each fault."""
+    from cds_service.doctor import run
+    from cds_service.settings import load
+
+    try:
+        raise typer.Exit(asyncio.run(run(load(config))))
+    except CdsError as error:
+        raise fail(error.message) from None
+
+
+@app.command(name="version")
+def version() -> None:
+    """Print the version."""
+    from cds_service import __version__
+
+    sys.stdout.write(f"medgemma-cds {__version__}\n")

@@ -1,0 +1,58 @@
+"""Liveness, readiness and metrics.
+
+Readiness looks at the database and the rule pack alone: losing a model degrades the service, it does not unready it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cds_service.db.gateway import DatabaseUnavailable, Gateway
+from cds_service.hooks.router import BytesRoute
+from cds_service.metrics import Metrics
+from cds_service.rules.pack import Pack
+
+PATIENCE_S = 1.0
+
+
+def attach_health(app: FastAPI, gateway: Gateway, pack: Pack, metrics: Metrics) -> None:
+    """``GET /healthz``, ``GET /readyz``, ``GET /metrics``."""
+
+    async def healthz(_request: Request) -> Response:
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    async def readyz(_request: Request) -> Response:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        database = "ok"
+        try:
+            await gateway.run(lambda connection: connection.execute(text("SELECT 1")).scalar(), deadline=deadline)
+        except DatabaseUnavailable as fault:
+            database = fault.message
+        state = {"database": database, "rules": len(pack.rules), "rule_pack": pack.hash}
+        ready = database == "ok" and bool(pack.rules)
+        return Response(msgspec.json.encode(state), 200 if ready else 503, media_type="application/json")
+
+    async def exposition(_request: Request) -> Response:
+        body, content_type = metrics.exposition()
+        return Response(body, headers={"Content-Type": content_type})
+
+    for path, endpoint, summary in (
+        ("/healthz", healthz, "The process lives"),
+        ("/readyz", readyz, "The database answers and the rule pack is loaded"),
+        ("/metrics", exposition, "Prometheus metrics"),
+    ):
+        app.router.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            tags=["Operation"],
+            summary=summary,
+            response_model=None,
+            route_class_override=BytesRoute,
+        )
