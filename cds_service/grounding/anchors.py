@@ -1,0 +1,59 @@
+"""The things in a sentence that stand for facts, in order: a name, a value, a date. Pairing and the claim checks bind to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from cds_service.grounding.lexicon import Kind
+from cds_service.grounding.tokens import Token
+
+
+class Anchor(NamedTuple):
+    """``what``: 'name', 'value' or 'date'; ``mask``: the cited facts it can stand for."""
+
+    first: int
+    last: int
+    what: str
+    mask: int
+
+
+def bits(mask: int) -> Iterator[int]:
+    """Positions of the set bits: indices into the cited facts."""
+    position = 0
+    while mask:
+        if mask & 1:
+            yield position
+        mask >>= 1
+        position += 1
+
+
+def clause(read: Sequence[Token], position: int) -> tuple[int, int]:
+    """First and one-past-last token of the clause around a position."""
+    first = last = position
+    while first > 0 and read[first - 1].kind is not Kind.HARD:
+        first -= 1
+    while last < len(read) and read[last].kind is not Kind.HARD:
+        last += 1
+    return first, last
+
+
+def bound(read: Sequence[Token], anchors: Sequence[Anchor], position: int, everything: int) -> int:
+    """What a claim word is about: a value given just before it, else one right after it, else what was named last in its
+    clause, else what comes next, else all cited facts."""
+    first, last = clause(read, position)
+    inside = [a for a in anchors if a.what != "date" and first <= a.first < last]
+    ahead = [a for a in inside if a.first > position]
+    behind = [a for a in inside if a.last < position]
+    if behind and behind[-1].what == "value":
+        return behind[-1].mask
+    if ahead and ahead[0].what == "value" and ahead[0].first - position <= 4 and _open(read, position, ahead[0].first):
+        return ahead[0].mask
+    if behind:
+        return behind[-1].mask
+    return ahead[0].mask if ahead else everything
+
+
+def _open(read: Sequence[Token], start: int, end: int) -> bool:
+    """No pause other than an opening parenthesis between two tokens."""
+    return all(read[i].kind is not Kind.SOFT or read[i].word == "(" for i in range(start + 1, end))

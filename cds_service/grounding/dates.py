@@ -1,0 +1,153 @@
+"""Every date and time of a statement must be one of a cited fact, in the zone of the site, no finer than the record is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.grounding.anchors import Anchor
+from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.lexicon import ROLES, Kind
+from cds_service.grounding.statement import Reason
+from cds_service.grounding.tokens import Numeral, Token, iso_day
+from cds_service.grounding.vocabulary import Fault
+
+_DATING = (Kind.NUMBER, Kind.MONTH)
+_YEARS = range(1900, 2101)
+
+
+def anchor_dates(read: Sequence[Token], cited: Sequence[Evidence]) -> list[Anchor] | Fault:
+    """Date anchors of a statement, or the first date no cited fact has."""
+    anchors: list[Anchor] = []
+    position = 0
+    while position < len(read):
+        if read[position].kind not in _DATING:
+            position += 1
+            continue
+        said = _said(read, position, cited)
+        if said is None:
+            position += 1
+            continue
+        isos, last = said
+        clock, last = _clock(read, position, last)
+        mask = -1
+        if isos:
+            role, mask = _role(read, position), 0
+            for iso in isos:
+                mask |= _carriers(iso, role, cited)
+        if clock:
+            mask &= _at(clock, cited)
+        if not mask:
+            return Reason.DATE, " ".join(read[i].word for i in range(position, last + 1))
+        anchors.append(Anchor(position, last, "date", mask))
+        position = last + 1
+    return anchors
+
+
+def _said(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> tuple[list[str], int] | None:
+    """ISO forms a date can mean and its last token; ([], position) for a time of day alone."""
+    token = read[position]
+    if token.kind is Kind.NUMBER:
+        numeral: Numeral = token.payload  # type: ignore[assignment]
+        if numeral.shape in ("date", "moment"):
+            other = [numeral.b] if numeral.shape == "date" and numeral.b not in ("", numeral.a) else []
+            return [numeral.a, *other], position
+        if numeral.shape == "time":
+            return [], position
+        if numeral.shape == "number" and "." not in numeral.a:
+            return _day_first(read, position, numeral.a) or _year(read, position, numeral.a, cited)
+        return None
+    return _month_first(read, position)
+
+
+def _word(read: Sequence[Token], position: int) -> str:
+    return read[position].word if position < len(read) else ""
+
+
+def _month(read: Sequence[Token], position: int) -> int:
+    token = read[position] if position < len(read) else None
+    return token.payload if token is not None and isinstance(token.payload, int) and token.kind is Kind.MONTH else 0
+
+
+def _day_first(read: Sequence[Token], position: int, day: str) -> tuple[list[str], int] | None:
+    """'20 November 2026', '20 Nov'."""
+    month = _month(read, position + 1)
+    if not month or not day.isdecimal():
+        return None
+    year = _word(read, position + 2)
+    if year.isdecimal() and int(year) in _YEARS:
+        return [iso_day(int(year), month, int(day)) or "impossible"], position + 2
+    return [f"-{month:02}-{int(day):02}"], position + 1
+
+
+def _month_first(read: Sequence[Token], position: int) -> tuple[list[str], int] | None:
+    """'November 20, 2026', 'Nov 20', 'November 2026'."""
+    month, after = _month(read, position), _word(read, position + 1)
+    if not after.isdecimal():
+        return None
+    if int(after) in _YEARS:
+        return [f"{int(after):04}-{month:02}"], position + 1
+    comma = 1 if _word(read, position + 2) == "," else 0
+    year = _word(read, position + 2 + comma)
+    if year.isdecimal() and int(year) in _YEARS:
+        return [iso_day(int(year), month, int(after)) or "impossible"], position + 2 + comma
+    return [f"-{month:02}-{int(after):02}"], position + 1
+
+
+def _year(read: Sequence[Token], position: int, text: str, cited: Sequence[Evidence]) -> tuple[list[str], int] | None:
+    """A bare year, unless a unit makes it a value."""
+    unit = position + 1 < len(read) and read[position + 1].kind in (Kind.UNIT, Kind.SPAN)
+    if len(text) != 4 or int(text) not in _YEARS or unit:
+        return None
+    if any(text == evidence.value for evidence in cited):
+        return None
+    return [text], position
+
+
+def _carriers(iso: str, role: str, cited: Sequence[Evidence]) -> int:
+    mask = 0
+    for place, evidence in enumerate(cited):
+        days = evidence.days
+        if iso in days:
+            fits = not role or days[iso] == role or len(days) == 1
+        elif iso.startswith("-"):
+            fits = any(len(day) == 10 and day.endswith(iso) for day in days)
+        elif len(iso) < 10:
+            fits = any(day.startswith(iso) and (not role or r == role or len(days) == 1) for day, r in days.items())
+        else:
+            fits = False
+        if fits or any(iso in each.dates for each in evidence.sources):
+            mask |= 1 << place
+    return mask
+
+
+def _role(read: Sequence[Token], position: int) -> str:
+    for at in range(position - 1, max(position - 3, -1), -1):
+        if read[at].word in ROLES:
+            return ROLES[read[at].word]
+        if read[at].kind is not Kind.LIGHT:
+            return ""
+    return ""
+
+
+def _clock(read: Sequence[Token], first: int, last: int) -> tuple[str, int]:
+    """The time of day that belongs to a date, and the last token of both."""
+    own: Numeral | None = read[first].payload if isinstance(read[first].payload, Numeral) else None
+    if own is not None and own.shape == "moment":
+        return own.b, last
+    if own is not None and own.shape == "time":
+        return own.a, last
+    at = last + 1
+    if _word(read, at) in ("at", ",", "t"):
+        at += 1
+    payload = read[at].payload if at < len(read) else None
+    if isinstance(payload, Numeral) and payload.shape == "time":
+        return payload.a, at
+    return "", last
+
+
+def _at(clock: str, cited: Sequence[Evidence]) -> int:
+    mask = 0
+    for place, evidence in enumerate(cited):
+        if clock in evidence.times:
+            mask |= 1 << place
+    return mask

@@ -1,0 +1,78 @@
+"""What the checks of one text have before them: the facts of the prompt, the zone, the clock, the patient's age and sex."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from cds_service.grounding.evidence import Evidence
+from cds_service.record.facts import Allergy, Fact, Person, Reading
+
+_EXTREME_FLAGS = frozenset({"HH", "LL", "AA"})
+
+
+class Desk:
+    """Built once per text. Looking at a fact, or along a series, is done at most once."""
+
+    def __init__(
+        self,
+        facts: Iterable[Fact],
+        zone: ZoneInfo,
+        *,
+        person: Person | None = None,
+        now: datetime | None = None,
+        critical: Collection[str] = (),
+    ) -> None:
+        self.facts = {fact.number: fact for fact in facts}
+        self.zone = zone
+        self.person = person
+        self.now = now
+        self._critical = frozenset(critical)
+        self._evidence: dict[int, Evidence] = {}
+        self._series: dict[str, list[Reading]] | None = None
+        self._allergic: bool | None = None
+
+    def cited(self, ids: Iterable[str]) -> list[Evidence] | None:
+        """Evidence of the cited facts in order, without repeats; None when one of them is not before us."""
+        found: dict[int, Evidence] = {}
+        for each in ids:
+            number = int(each[1:]) if each[:1] == "F" and each[1:].isdecimal() and each.isascii() else -1
+            if number not in self.facts or str(number) != each[1:]:
+                return None
+            if number not in self._evidence:
+                self._evidence[number] = Evidence(self.facts[number], self.zone)
+            found[number] = self._evidence[number]
+        return list(found.values())
+
+    def series(self, reading: Reading) -> list[Reading]:
+        """All timed readings of the same thing in this prompt, newest first."""
+        if self._series is None:
+            self._series = {}
+            for fact in self.facts.values():
+                if isinstance(fact, Reading) and fact.time is not None and fact.refusal is None:
+                    self._series.setdefault(fact.concept or fact.label, []).append(fact)
+            for each in self._series.values():
+                each.sort(key=lambda r: r.time, reverse=True)  # type: ignore[arg-type, return-value]
+        return self._series.get(reading.concept or reading.label, [])
+
+    @property
+    def allergic(self) -> bool:
+        """True when any fact of the prompt is a standing allergy, cited or not."""
+        if self._allergic is None:
+            self._allergic = any(
+                isinstance(fact, Allergy) and fact.active and not fact.negated for fact in self.facts.values()
+            )
+        return self._allergic
+
+    def is_critical(self, fact: Fact) -> bool:
+        """A fact that may not be contradicted: a critical value, a grave allergy, or one the rules named."""
+        if fact.id in self._critical:
+            return True
+        if isinstance(fact, Reading):
+            return not _EXTREME_FLAGS.isdisjoint(fact.flags)
+        return isinstance(fact, Allergy) and not fact.negated and "high" in (fact.criticality, *_grave(fact))
+
+
+def _grave(allergy: Allergy) -> tuple[str, ...]:
+    return ("high",) if allergy.severity == "severe" else ()

@@ -1,0 +1,179 @@
+"""What one fact lends to statements: its words by polarity, its tense, its days. Built per call; strings are cached below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import IntFlag
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from cds_service.grounding.lexicon import CONCEPT_NAMES, ENCOUNTER_CLASSES, KIND_WORDS, SPANS, UNITS
+from cds_service.grounding.source import Source, source
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
+from cds_service.record.wording import number
+
+SHOWN = 200  # characters of a report or note that a fact line shows (record/wording.py); no more may be said of it
+_NOT_DONE = frozenset({"not-done", "not-taken"})
+_COARSE = (4, 7, 10)  # lengths of a year, a month, a day as FHIR writes them
+_NO_WORDS: frozenset[str] = frozenset()
+
+
+class Tense(IntFlag):
+    """What may be said of a fact's time. PAST, PLANNED and FAMILY must be said; the others go without saying."""
+
+    ACTIVE = 1
+    PAST = 2
+    PLANNED = 4
+    FAMILY = 8
+    DONE = 16
+    MEASURED = 32
+    UNSAID = ACTIVE | DONE | MEASURED
+
+
+_PLANNED_STATES = frozenset({"planned", "booked", "draft", "proposed", "pending", "waitlist", "preparation"})
+_RUNNING_STATES = frozenset({"in-progress", "arrived", "triaged", "onleave", "active", "on-hold"})
+_REQUESTS = frozenset({"ServiceRequest", "MedicationRequest", "DeviceRequest", "NutritionOrder", "VisionPrescription"})
+
+
+class Evidence:
+    """One cited fact, ready to be looked things up in."""
+
+    __slots__ = ("affirmed", "days", "denied", "fact", "sources", "tense", "times", "unit", "value")
+
+    def __init__(self, fact: Fact, zone: ZoneInfo) -> None:
+        self.fact = fact
+        self.sources: list[Source] = [source(text) for text in strings(fact) if text]
+        self.tense = tense(fact)
+        self.value = ""
+        self.unit = ""
+        denies = _denies(fact)
+        names = _names(fact)
+        if isinstance(fact, Reading):
+            self.value = number(fact.value) if fact.value is not None else ""
+            self.unit = _unit(fact.unit)
+            if fact.text:
+                text = source(fact.text)
+                denies = text.empty_denial
+        self.affirmed: list[frozenset[str]] = []
+        self.denied: list[frozenset[str]] = []
+        for each in self.sources:
+            if denies and not each.negates:
+                self.denied.append(each.affirmed)
+            else:
+                self.affirmed.append(each.affirmed)
+                if each.denied:
+                    self.denied.append(each.denied)
+        (self.denied if denies else self.affirmed).append(names)
+        self.days, self.times = _days(fact, zone)
+
+
+def strings(fact: Fact) -> Iterable[str]:
+    """Every string of a fact whose words a statement may use. Hostile ones lend nothing (``source``)."""
+    yield fact.label
+    for code in fact.codes:
+        if code.display and code.display != fact.label:
+            yield code.display
+    yield fact.note
+    if isinstance(fact, Reading):
+        if fact.text:
+            yield fact.text
+            for code in fact.value_codes:
+                yield code.display
+        return
+    yield fact.status.replace("-", " ")
+    if isinstance(fact, Problem):
+        yield from (fact.clinical_status, fact.verification.replace("-", " "), fact.category.replace("-", " "))
+    elif isinstance(fact, Allergy):
+        yield from (fact.criticality.replace("-", " "), fact.severity, fact.type, *fact.category, *fact.manifestations)
+    elif isinstance(fact, Medication):
+        yield from (fact.intent, fact.dose)
+    elif isinstance(fact, Event):
+        yield from (fact.category, fact.text[:SHOWN], *fact.modalities, *(site.display for site in fact.body_sites))
+    elif isinstance(fact, Order):
+        yield from (fact.intent, fact.priority, fact.dose, fact.route, *fact.reasons, *fact.modalities)
+        yield from (code.display for code in (*fact.body_sites, *fact.categories))
+
+
+def _denies(fact: Fact) -> bool:
+    if isinstance(fact, Problem | Allergy):
+        return fact.negated
+    if fact.status in _NOT_DONE:
+        return True
+    return isinstance(fact, Medication | Order) and fact.do_not_perform
+
+
+@lru_cache(maxsize=512)
+def _unit(code: str) -> str:
+    """The canonical unit a figure's unit is compared with; a unit of time as numbers of spans carry it: '#week'."""
+    folded = code.lower()
+    return f"#{SPANS[folded]}" if folded in SPANS and folded not in UNITS else UNITS.get(folded, folded)
+
+
+def _names(fact: Fact) -> frozenset[str]:
+    """Reviewed names: of the concept, of the kind of fact."""
+    if isinstance(fact, Reading):
+        return CONCEPT_NAMES.get(fact.concept, _NO_WORDS) | KIND_WORDS["Reading"]
+    names = KIND_WORDS.get(type(fact).__name__, _NO_WORDS)
+    resource_type = fact.reference.partition("/")[0]
+    names |= KIND_WORDS.get(resource_type, _NO_WORDS)
+    if isinstance(fact, Event):
+        names |= KIND_WORDS.get(fact.resource_type, _NO_WORDS) | ENCOUNTER_CLASSES.get(fact.category, _NO_WORDS)
+    return names
+
+
+def tense(fact: Fact) -> Tense:
+    """Active, past, planned, family, done or measured: from status members, and from the label where it says so itself."""
+    if isinstance(fact, Reading):
+        return Tense.MEASURED
+    if isinstance(fact, Order):
+        return Tense.PLANNED
+    said = source(fact.label).tenses
+    if "family" in said or fact.reference.startswith("FamilyMemberHistory/"):
+        return Tense.FAMILY
+    if isinstance(fact, Problem | Allergy):
+        own = Tense.ACTIVE if fact.active else Tense.PAST
+    elif isinstance(fact, Medication):
+        planned = fact.status == "draft" or fact.intent in ("proposal", "plan")
+        own = Tense.PLANNED if planned else Tense.ACTIVE if fact.active else Tense.PAST
+        if fact.resource_type == "MedicationAdministration":
+            own |= Tense.DONE
+    elif isinstance(fact, Event) and fact.resource_type in _REQUESTS:
+        own = Tense.PLANNED if fact.status in ("active", "draft", "on-hold") else Tense.PLANNED | Tense.DONE
+    elif fact.status in _PLANNED_STATES:
+        own = Tense.PLANNED
+    else:
+        own = Tense.ACTIVE | Tense.DONE if fact.status in _RUNNING_STATES else Tense.DONE
+    return own | Tense.PAST if "past" in said else own
+
+
+def moments(fact: Fact) -> list[tuple[datetime, str]]:
+    """The fact's times with their role: '' for its own, 'start' and 'end' of a period."""
+    found = [(fact.time, "start")] if fact.time is not None else []
+    start, end = getattr(fact, "start", None), getattr(fact, "end", None)
+    if start is not None and start != fact.time:
+        found.append((start, "start"))
+    if end is not None:
+        found.append((end, "end"))
+    return found
+
+
+def _days(fact: Fact, zone: ZoneInfo) -> tuple[dict[str, str], frozenset[str]]:
+    """Local ISO days (or months, years where the record is no finer) → role, and local HH:MM times."""
+    days: dict[str, str] = {}
+    times: set[str] = set()
+    coarse = len(fact.time_text) in _COARSE
+    if coarse:
+        days[fact.time_text] = "start"
+    for moment, role in moments(fact):
+        if coarse and moment is fact.time:
+            continue
+        local = moment.astimezone(zone).isoformat()
+        days[local[:10]] = role
+        times.add(local[11:16])
+    return days, frozenset(times)
+
+
+def strings_of(facts: Sequence[Fact]) -> list[str]:
+    """All strings of some facts, for audits of what was offered to an engine."""
+    return [text for fact in facts for text in strings(fact) if text]

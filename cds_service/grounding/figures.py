@@ -1,0 +1,103 @@
+"""Is a figure (number, unit, comparator) what a fact states? Exactly; converted or rounded only where that is said or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.source import source
+from cds_service.record.facts import Reading
+from cds_service.record.units import table
+
+_SIGNIFICANT = 2  # digits a converted figure must show
+
+
+class Figure(NamedTuple):
+    """A number in its place: text, canonical unit ('' none), comparator, whether it is said to be approximate."""
+
+    text: str
+    unit: str = ""
+    sign: str = ""
+    about: bool = False
+
+
+def matching(figure: Figure, cited: Sequence[Evidence]) -> int:
+    """Mask of the cited facts that state this figure."""
+    mask = 0
+    bit = 1
+    for evidence in cited:
+        if _states(figure, evidence):
+            mask |= bit
+        bit <<= 1
+    return mask
+
+
+def _states(figure: Figure, evidence: Evidence) -> bool:
+    fact = evidence.fact
+    if isinstance(fact, Reading) and fact.value is not None:
+        if figure.unit in ("", evidence.unit) and _equal(figure, evidence.value, fact.value):
+            return figure.sign == fact.comparator
+        if figure.unit and figure.unit != evidence.unit and not fact.comparator and not figure.sign:
+            return _converted(figure, fact)
+    if figure.sign:
+        return False
+    if figure.unit:
+        return any((figure.text, figure.unit) in each.quantities for each in evidence.sources)
+    return any(figure.text in each.numbers for each in evidence.sources)
+
+
+def _equal(figure: Figure, written: str, value: Decimal) -> bool:
+    if figure.text == written:
+        return True
+    said = Decimal(figure.text)
+    if said == value:
+        return True
+    return figure.about and said != 0 and round(value, _decimals(figure.text)) == said
+
+
+def _converted(figure: Figure, fact: Reading) -> bool:
+    """The figure in another unit of the concept: as the source wrote it, or within half of its own last digit."""
+    if fact.written and (figure.text, figure.unit) in source(fact.written).quantities:
+        return True
+    concept = table().concepts.get(fact.concept)
+    conversion = concept.conversions.get(figure.unit) if concept else None
+    if conversion is None or len(figure.text.replace(".", "").lstrip("0")) < _SIGNIFICANT:
+        return False
+    said, half = Decimal(figure.text), Decimal(5).scaleb(-_decimals(figure.text) - 1)
+    ends = sorted((conversion.apply(said - half), conversion.apply(said + half)))
+    return fact.value is not None and ends[0] <= fact.value <= ends[1]
+
+
+def _decimals(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+def is_limit(figure: Figure, evidence: Evidence) -> bool:
+    """The figure is one end of a cited reading's own reference range."""
+    fact = evidence.fact
+    if not isinstance(fact, Reading) or figure.unit not in ("", evidence.unit):
+        return False
+    return any(limit is not None and Decimal(figure.text) == limit for limit in (fact.low, fact.high))
+
+
+def is_range(low: str, high: str, evidence: Evidence) -> bool:
+    """Both ends are the reading's own reference range, in order."""
+    fact = evidence.fact
+    if not isinstance(fact, Reading) or fact.low is None or fact.high is None:
+        return False
+    return Decimal(low) == fact.low and Decimal(high) == fact.high
+
+
+def comparison_holds(figure: Figure, cited: Sequence[Evidence]) -> bool:
+    """ "above 5.1": 5.1 is a limit or another cited value, and a cited reading really lies beyond it."""
+    threshold = Decimal(figure.text)
+    same_unit = [e for e in cited if figure.unit in ("", e.unit)]
+    values = [e.fact.value for e in same_unit if isinstance(e.fact, Reading) and e.fact.value is not None]
+    known = threshold in values or any(is_limit(figure, e) for e in same_unit)
+    return known and any(_beyond(value, figure.sign, threshold) for value in values)
+
+
+def _beyond(value: Decimal, sign: str, threshold: Decimal) -> bool:
+    return {">": value > threshold, "<": value < threshold, ">=": value >= threshold, "<=": value <= threshold}[sign]

@@ -1,0 +1,173 @@
+"""The reviewed word lists of this folder, loaded once: what each word of a statement may claim. Data, not judgement."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from enum import IntEnum, auto
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+
+class Kind(IntEnum):
+    """What a token is before the facts are looked at."""
+
+    CONTENT = 0  # must stand in a cited fact
+    LIGHT = auto()  # connective
+    NUMBER = auto()
+    UNIT = auto()  # the unit right after a number; payload: canonical
+    SPAN = auto()  # the unit of time after a number; payload: minute … year
+    MONTH = auto()  # a month's name beside a number; payload: 1–12
+    SOFT = auto()  # comma, parenthesis: a pause
+    HARD = auto()  # full stop, semicolon, 'but': a new clause
+    COLON = auto()
+    NOT_BEFORE = auto()  # negates what follows
+    NOT_AFTER = auto()  # negates what was just named
+    STATE = auto()
+    TREND = auto()
+    PLACE = auto()
+    TENSE = auto()
+    RECENCY = auto()
+    PERSON = auto()
+    OVER = auto()
+    UNDER = auto()
+    AT_LEAST = auto()
+    AT_MOST = auto()
+    ABOUT = auto()
+    UNLESS_NAMED = auto()
+    FORBIDDEN = auto()
+    MARKUP = auto()
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+CLAIMS: Mapping[str, Any] = _table("claims.toml")
+NAMES: Mapping[str, Any] = _table("names.toml")
+
+
+@lru_cache(maxsize=16384)
+def stem(word: str) -> str:
+    """One spelling for both sides of a comparison: plural, possessive and British spellings fall together."""
+    word = word.strip("'").removesuffix("'s").replace("'", "")
+    word = word.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
+    if word.endswith(("isation", "ising", "ised", "ise")):
+        word = word.replace("isation", "ization").replace("ising", "izing").replace("ised", "ized")
+    if len(word) > 5 and word.endswith("our"):
+        word = word[:-3] + "or"
+    return _singular(word)
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
+        word = word[:-2]
+    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    for ending in ("tion", "ted", "ting"):  # insertion, inserted, inserting
+        if len(word) > len(ending) + 3 and word.endswith(ending):
+            return word[: -len(ending)] + "t"
+    return word
+
+
+def stems(words: str) -> frozenset[str]:
+    """The stems of a blank-separated list."""
+    return frozenset(stem(word) for word in words.split())
+
+
+def _single_words() -> dict[str, tuple[Kind, Any]]:
+    """Word → (kind, payload). Later groups win where a word stands in two; each such word is handled by its check."""
+    words: dict[str, tuple[Kind, Any]] = {}
+
+    def put(kind: Kind, payload: Any, listed: str) -> None:
+        for word in listed.split():
+            words[word] = (kind, payload)
+
+    for group, listed in _table("connectives.toml").items():
+        if group not in ("reviewed", "marks"):
+            put(Kind.LIGHT, None, listed)
+    put(Kind.NOT_BEFORE, None, CLAIMS["negation"]["before"])
+    put(Kind.NOT_AFTER, None, CLAIMS["negation"]["after"])
+    for kind, table in (
+        (Kind.UNLESS_NAMED, "unless_named"),
+        (Kind.PERSON, "person"),
+        (Kind.TENSE, "tense"),
+        (Kind.PLACE, "place"),
+        (Kind.STATE, "state"),
+        (Kind.TREND, "trend"),
+        (Kind.FORBIDDEN, "forbidden"),
+    ):
+        for payload, listed in CLAIMS[table].items():
+            if isinstance(listed, str):
+                put(kind, payload, listed)
+    for word, days in CLAIMS["recency"].items():
+        words[word] = (Kind.RECENCY, days)
+    comparison = CLAIMS["comparison"]
+    put(Kind.OVER, None, comparison["over"])
+    put(Kind.UNDER, None, comparison["under"])
+    put(Kind.ABOUT, None, comparison["about"])
+    for word, number in CLAIMS["numbers"].items():
+        words[word] = (Kind.NUMBER, str(number))
+    words |= {
+        ";": (Kind.HARD, None), ".": (Kind.HARD, None), "but": (Kind.HARD, None), "however": (Kind.HARD, None),
+        "whereas": (Kind.HARD, None), ",": (Kind.SOFT, ","), "(": (Kind.SOFT, "("), ")": (Kind.SOFT, ")"),
+        ":": (Kind.COLON, None), "<": (Kind.UNDER, "<"), ">": (Kind.OVER, ">"), "<=": (Kind.AT_MOST, "<="),
+        ">=": (Kind.AT_LEAST, ">="), "~": (Kind.ABOUT, None),
+    }  # fmt: skip
+    for mark in "-/'\"=&+":
+        words[mark] = (Kind.LIGHT, None)
+    return words
+
+
+def _phrases() -> dict[tuple[str, str], tuple[Kind, Any]]:
+    """Two words that mean something else than each alone."""
+    found: dict[tuple[str, str], tuple[Kind, Any]] = {}
+
+    def put(kind: Kind, payload: Any, listed: list[str]) -> None:
+        for phrase in listed:
+            first, second = phrase.split()
+            found[first, second] = (kind, payload)
+
+    put(Kind.NOT_BEFORE, None, CLAIMS["negation"]["before_phrases"])
+    put(Kind.NOT_AFTER, None, CLAIMS["negation"]["after_phrases"])
+    put(Kind.PLACE, "newest", CLAIMS["place"]["newest_phrases"])
+    put(Kind.TENSE, "past", CLAIMS["tense"]["past_phrases"])
+    put(Kind.TENSE, "family", CLAIMS["tense"]["family_phrases"])
+    put(Kind.LIGHT, None, CLAIMS["comparison"]["limit_phrases"])
+    for state in ("normal", "high", "low"):
+        put(Kind.STATE, state, CLAIMS["state"][f"{state}_phrases"])
+    for kind, name in (
+        (Kind.OVER, "over"),
+        (Kind.UNDER, "under"),
+        (Kind.AT_LEAST, "at_least"),
+        (Kind.AT_MOST, "at_most"),
+    ):
+        put(kind, None, CLAIMS["comparison"][f"{name}_phrases"])
+    return found
+
+
+def _inverse(table: Mapping[str, Any]) -> dict[str, str]:
+    return {word: key for key, listed in table.items() if key != "reviewed" for word in listed.split()}
+
+
+WORDS = _single_words()
+PHRASES = _phrases()
+PHRASE_STARTS = frozenset(first for first, _ in PHRASES)
+UNITS: Mapping[str, str] = _inverse(_table("units.toml"))
+SPANS: Mapping[str, str] = _inverse(CLAIMS["spans"])
+MONTHS: Mapping[str, int] = {word: int(number) for word, number in _inverse(CLAIMS["months"]).items()}
+ROLES: Mapping[str, str] = _inverse(CLAIMS["role"])
+LIMIT_WORDS = frozenset([*CLAIMS["comparison"]["limit"].split(), *CLAIMS["comparison"]["limit_phrases"]])
+TENSES: Mapping[str, str] = _inverse({k: v for k, v in CLAIMS["tense"].items() if isinstance(v, str)})
+BETTER_UP = frozenset(CLAIMS["trend"]["up_is_better"])
+BETTER_DOWN = frozenset(CLAIMS["trend"]["down_is_better"])
+SIDES: Mapping[str, str] = _inverse(CLAIMS["side"])
+CONCEPT_NAMES: Mapping[str, frozenset[str]] = {key: stems(listed) for key, listed in NAMES["concepts"].items()}
+SHORT_FORMS: Mapping[str, frozenset[str]] = {short: stems(words) for short, words in NAMES["short"].items()}
+KIND_WORDS: Mapping[str, frozenset[str]] = {
+    key: stems(listed) for table in ("kinds", "resource_kinds") for key, listed in NAMES[table].items()
+}
+ENCOUNTER_CLASSES: Mapping[str, frozenset[str]] = {k: stems(v) for k, v in NAMES["encounter_classes"].items()}

@@ -1,0 +1,149 @@
+"""Every number of a statement: a value with its unit and comparator, a limit, a count, an age, a span. Else it is a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+from cds_service.grounding.anchors import Anchor
+from cds_service.grounding.desk import Desk
+from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.figures import Figure, comparison_holds, is_limit, is_range, matching
+from cds_service.grounding.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
+from cds_service.grounding.spans import age_holds, span_holds
+from cds_service.grounding.statement import Reason
+from cds_service.grounding.tokens import Numeral, Token
+from cds_service.grounding.vocabulary import Fault
+from cds_service.record.facts import Reading
+
+_SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
+_COUNTED = frozenset("readings results values measurements times occasions entries".split())
+_KINDS = frozenset().union(*KIND_WORDS.values())
+_AGE_WORDS = frozenset({"aged", "age"})
+
+
+def anchor_numbers(
+    read: Sequence[Token], masks: list[int], dated: Collection[int], cited: Sequence[Evidence], desk: Desk
+) -> list[Anchor] | Fault:
+    """Value anchors of a statement, or the first number that no cited fact carries. ``dated`` tokens belong to dates."""
+    anchors: list[Anchor] = []
+    for position, token in enumerate(read):
+        if token.kind is not Kind.NUMBER or position in dated:
+            continue
+        numeral: Numeral = token.payload  # type: ignore[assignment]
+        if numeral.shape == "number":
+            found = _number(read, position, masks, cited, desk)
+        elif numeral.shape == "odd":
+            return Reason.NUMBER, token.word
+        else:
+            found = _compound(read, position, numeral, cited)
+        if isinstance(found, tuple):
+            return found
+        if found:
+            anchors.append(Anchor(position, position, "value", found))
+    return anchors
+
+
+def _number(
+    read: Sequence[Token], position: int, masks: list[int], cited: Sequence[Evidence], desk: Desk
+) -> int | Fault:
+    """Mask of the facts a plain number is a value of; 0 when it is a limit, count, age or span that holds."""
+    text = read[position].payload.a  # type: ignore[attr-defined]
+    following = read[position + 1] if position + 1 < len(read) else None
+    unit = _unit_after(following)
+    if not unit:
+        named = _in_name(text, position, masks, cited)
+        if named:
+            masks[position] = named
+            return 0
+    before = read[position - 1].kind if position else Kind.LIGHT
+    figure = Figure(text, unit, _SIGNS.get(before, ""), before is Kind.ABOUT)
+    if _limit_context(read, position):
+        return 0 if any(is_limit(figure, e) for e in cited) else (Reason.NUMBER, text)
+    return matching(figure, cited) or _otherwise(read, position, figure, cited, desk)
+
+
+def _unit_after(token: Token | None) -> str:
+    if token is None or token.kind not in (Kind.UNIT, Kind.SPAN):
+        return ""
+    return str(token.payload) if token.kind is Kind.UNIT else f"#{token.payload}"
+
+
+def _otherwise(
+    read: Sequence[Token], position: int, figure: Figure, cited: Sequence[Evidence], desk: Desk
+) -> int | Fault:
+    text = figure.text
+    if figure.sign and comparison_holds(figure, cited):
+        return 0
+    span_at = position + 2 if position + 1 < len(read) and read[position + 1].word == "-" else position + 1
+    span = str(read[span_at].payload) if span_at < len(read) and read[span_at].kind is Kind.SPAN else ""
+    after = {t.word for t in read[span_at + 1 : span_at + 3]}
+    if (position and read[position - 1].word in _AGE_WORDS) or (span and "old" in after):
+        return 0 if age_holds(text, span or "year", desk) else (Reason.PERSON, text)
+    if span:
+        return 0 if span_holds(text, span, "ago" in after, cited, desk) else (Reason.NUMBER, text)
+    if not figure.unit and _count_holds(read, position, text, cited):
+        return 0
+    if figure.unit and matching(figure._replace(unit=""), cited):
+        return Reason.UNIT, f"{text} {figure.unit}"
+    return Reason.NUMBER, text
+
+
+def _in_name(text: str, position: int, masks: Sequence[int], cited: Sequence[Evidence]) -> int:
+    """A number that belongs to a name beside it: type 2 diabetes, COVID-19, vitamin B 12."""
+    before = masks[position - 1] if position else 0
+    if position > 1 and not before:
+        before = masks[position - 2]
+    after = masks[position + 1] if position + 1 < len(masks) else 0
+    beside = before | after
+    if not beside:
+        return 0
+    mask = 0
+    for place, evidence in enumerate(cited):
+        if beside >> place & 1 and any(text in each.numbers for each in evidence.sources):
+            mask |= 1 << place
+    return mask
+
+
+def _limit_context(read: Sequence[Token], position: int) -> bool:
+    for at in range(position - 1, max(position - 7, -1), -1):
+        token = read[at]
+        if token.word in LIMIT_WORDS:
+            return True
+        if token.word == "," or token.kind in (Kind.HARD, Kind.CONTENT):
+            return False
+    return False
+
+
+def _count_holds(read: Sequence[Token], position: int, text: str, cited: Sequence[Evidence]) -> bool:
+    """ "3 readings", "two active problems": as many as are cited."""
+    counted = any(t.word in _COUNTED or t.payload in _KINDS for t in read[position + 1 : position + 4])
+    return counted and text == str(len(cited))
+
+
+def _compound(read: Sequence[Token], position: int, numeral: Numeral, cited: Sequence[Evidence]) -> int | Fault:
+    """A range must be the reference range of a cited reading, a pair a blood pressure; or stand so in the source."""
+    word = read[position].word
+    if numeral.shape == "range" and any(is_range(numeral.a, numeral.b, e) for e in cited):
+        return 0
+    if numeral.shape == "pair":
+        systolic = _valued(numeral.a, "systolic_bp", cited)
+        diastolic = _valued(numeral.b, "diastolic_bp", cited)
+        if systolic and diastolic:
+            following = read[position + 1] if position + 1 < len(read) else None
+            wrong = following is not None and following.kind is Kind.UNIT and following.payload != "mm[hg]"
+            return (Reason.UNIT, word) if wrong else systolic | diastolic
+    mask = 0
+    for place, evidence in enumerate(cited):
+        if any(word in each.numbers for each in evidence.sources):
+            mask |= 1 << place
+    return mask or (Reason.NUMBER, word)
+
+
+def _valued(text: str, concept: str, cited: Sequence[Evidence]) -> int:
+    mask = 0
+    for place, evidence in enumerate(cited):
+        fact = evidence.fact
+        if isinstance(fact, Reading) and fact.concept == concept and fact.value == Decimal(text):
+            mask |= 1 << place
+    return mask

@@ -1,0 +1,83 @@
+"""What a negation reaches. One reading for statements and for the words of facts (after the idea of NegEx: scopes, no parser)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.grounding.lexicon import Kind
+from cds_service.grounding.tokens import Token
+
+_NEGATORS = (Kind.NOT_BEFORE, Kind.NOT_AFTER)
+_PAUSES = (Kind.SOFT, Kind.HARD)
+_NONE: frozenset[int] = frozenset()
+# what a negation can reach: words that name or claim something
+_REACHED = frozenset(
+    {Kind.CONTENT, Kind.STATE, Kind.TREND, Kind.TENSE, Kind.PLACE, Kind.UNLESS_NAMED, Kind.FORBIDDEN, Kind.RECENCY}
+)
+
+
+def negators(read: Sequence[Token]) -> bool:
+    """True when the text negates anything at all."""
+    return any(token.kind in _NEGATORS for token in read)
+
+
+def denied(read: Sequence[Token]) -> frozenset[int]:
+    """Positions of the words a negation reaches; empty for the common text without one."""
+    if not negators(read):
+        return _NONE
+    found: set[int] = set()
+    for index, token in enumerate(read):
+        if token.kind is Kind.NOT_BEFORE:
+            ahead = _ahead(read, index)
+            found.update(ahead or _behind(read, index))
+        elif token.kind is Kind.NOT_AFTER:
+            found.update(_behind(read, index) or _ahead(read, index))
+    return frozenset(found)
+
+
+def idle(read: Sequence[Token], found: frozenset[int]) -> bool:
+    """True when some negator of the text reaches nothing: 'not', 'negative', 'not detected' standing alone."""
+    for index, token in enumerate(read):
+        if token.kind in _NEGATORS and not _ahead(read, index) and not _behind(read, index):
+            return True
+    return not found and negators(read)
+
+
+def _ahead(read: Sequence[Token], index: int) -> list[int]:
+    """Forward scope: to the end of the clause; over commas only in a list that ends in 'or' or 'nor'."""
+    reached: list[int] = []
+    if read[index].word == "non":
+        following = range(index + 1, min(index + 3, len(read)))
+        return [i for i in following if read[i].kind in _REACHED][:1]
+    for i in range(index + 1, len(read)):
+        token = read[i]
+        if token.kind is Kind.HARD or token.word == ")" or (token.kind in _NEGATORS and reached):
+            break
+        if token.kind is Kind.SOFT and not (token.word == "," and reached and _list_goes_on(read, i)):
+            break
+        if token.word in ("with", "and") and reached and not _list_goes_on(read, i):
+            break
+        if token.kind in _REACHED:
+            reached.append(i)
+    return reached
+
+
+def _list_goes_on(read: Sequence[Token], index: int) -> bool:
+    for token in read[index + 1 :]:
+        if token.word in ("or", "nor"):
+            return True
+        if token.kind is Kind.HARD or token.kind in _NEGATORS or token.kind is Kind.NUMBER or token.word in "()":
+            return False
+    return False
+
+
+def _behind(read: Sequence[Token], index: int) -> list[int]:
+    """Backward scope: what was named last, over one pause if nothing stands between the pause and the negation."""
+    reached: list[int] = []
+    for i in range(index - 1, -1, -1):
+        token = read[i]
+        if token.kind is Kind.HARD or token.kind in _NEGATORS or (token.kind in _PAUSES and reached):
+            break
+        if token.kind in _REACHED:
+            reached.append(i)
+    return reached

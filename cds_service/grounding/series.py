@@ -1,0 +1,149 @@
+"""High, low and normal against the reading itself; rising, better, latest and highest against its series in this prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from cds_service.grounding.anchors import Anchor, bits, bound
+from cds_service.grounding.desk import Desk
+from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.lexicon import BETTER_DOWN, BETTER_UP, TENSES, Kind
+from cds_service.grounding.statement import Reason
+from cds_service.grounding.tokens import Token
+from cds_service.grounding.vocabulary import Fault
+from cds_service.record.facts import Reading
+from cds_service.record.trend import trend
+
+_HIGH = frozenset({"H", "HH", "HU", "HX"})
+_LOW = frozenset({"L", "LL", "LU", "LX"})
+_ABNORMAL = _HIGH | _LOW | {"A", "AA"}
+_CRITICAL = frozenset({"HH", "LL", "AA"})
+
+
+def claims(
+    read: Sequence[Token],
+    marks: Sequence[int],
+    reached: frozenset[int],
+    anchors: Sequence[Anchor],
+    cited: Sequence[Evidence],
+    desk: Desk,
+) -> Fault | None:
+    """The first claim about a value or a series that the readings do not bear out."""
+    everything = (1 << len(cited)) - 1
+    for mark in marks:
+        kind, payload, word = read[mark]
+        if kind not in _CLAIMS:
+            continue
+        facts = [cited[i].fact for i in bits(bound(read, anchors, mark, everything))]
+        readings = [fact for fact in facts if isinstance(fact, Reading)]
+        if kind is Kind.PLACE and not readings and word in TENSES:
+            continue  # "current medication": a matter of tense
+        if kind is Kind.STATE:
+            holds, reason = _state(str(payload), readings, desk), Reason.STATE
+        elif kind is Kind.TREND:
+            holds, reason = _trend(str(payload), readings, cited), Reason.TREND
+        else:
+            holds, reason = _place(str(payload), readings, desk), Reason.PLACE
+        if holds is (mark in reached) or not readings:
+            return reason, word
+    return None
+
+
+_CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
+
+
+def _state(name: str, readings: Sequence[Reading], desk: Desk) -> bool:
+    newest = sorted(readings, key=_when, reverse=True)[:1]
+    return any(state(name, reading, desk) for reading in newest)
+
+
+def _when(reading: Reading) -> float:
+    return reading.time.timestamp() if reading.time is not None else float("-inf")
+
+
+def state(name: str, reading: Reading, desk: Desk) -> bool:
+    """Whether a reading is high, low, normal, abnormal or critical by its own flags and range."""
+    flags, value = frozenset(reading.flags), reading.value
+    if name == "critical":
+        return not _CRITICAL.isdisjoint(flags) or desk.is_critical(reading)
+    bounded = value is not None and not reading.comparator
+    above = bounded and reading.high is not None and value > reading.high  # type: ignore[operator]
+    below = bounded and reading.low is not None and value < reading.low  # type: ignore[operator]
+    if name == "high":
+        return above or not _HIGH.isdisjoint(flags)
+    if name == "low":
+        return below or not _LOW.isdisjoint(flags)
+    if name == "abnormal":
+        return above or below or not _ABNORMAL.isdisjoint(flags)
+    within = bounded and reading.low is not None and reading.high is not None and not above and not below
+    return _ABNORMAL.isdisjoint(flags) and not above and not below and ("N" in flags or within)
+
+
+def _trend(name: str, readings: Sequence[Reading], cited: Sequence[Evidence]) -> bool:
+    """Direction over the cited readings of the things spoken of; one reading has no direction."""
+    spoken = {reading.concept or reading.label for reading in readings}
+    return bool(spoken) and all(_goes(name, thing, cited) for thing in spoken)
+
+
+def _goes(name: str, thing: str, cited: Sequence[Evidence]) -> bool:
+    facts = (evidence.fact for evidence in cited)
+    of_it = [f for f in facts if isinstance(f, Reading) and (f.concept or f.label) == thing and f.exact and f.time]
+    if len(of_it) < 2:
+        return False
+    of_it.sort(key=_when, reverse=True)
+    if name == "stable":
+        return trend(of_it).direction == name
+    direction = _sign(of_it[-1], of_it[0])
+    if name in ("rising", "falling"):
+        return direction == name
+    return _towards(of_it[-1], of_it[0], direction) == name
+
+
+def _sign(first: Reading, last: Reading) -> str:
+    """Any change has a direction; whether it is a notable one is for "stable" to deny (record/trend.py)."""
+    if first.value is None or last.value is None or first.value == last.value:
+        return ""
+    return "rising" if last.value > first.value else "falling"
+
+
+def _towards(first: Reading, last: Reading, direction: str) -> str:
+    """'better' when the value moved towards its reference range, 'worse' when away from it, '' when that cannot be told."""
+    before, after = _distance(first, last), _distance(last, last)
+    if before is None or after is None:
+        good = "rising" if last.concept in BETTER_UP else "falling" if last.concept in BETTER_DOWN else ""
+        if not good or direction not in ("rising", "falling"):
+            return ""
+        return "better" if direction == good else "worse"
+    if before == after:
+        return ""
+    return "better" if after < before else "worse"
+
+
+def _distance(reading: Reading, ranged: Reading) -> Decimal | None:
+    value, low, high = reading.value, ranged.low, ranged.high
+    if value is None or (low is None and high is None):
+        return None
+    if high is not None and value > high:
+        return value - high
+    return low - value if low is not None and value < low else Decimal(0)
+
+
+def _place(name: str, readings: Sequence[Reading], desk: Desk) -> bool:
+    if not readings:
+        return False
+    newest = max(readings, key=_when)
+    series = desk.series(newest)
+    if newest.time is None or not series:
+        return False
+    if name == "newest":
+        return newest.time >= series[0].time  # type: ignore[operator]
+    oldest = min(readings, key=_when)
+    if name == "oldest":
+        return len(series) > 1 and oldest.time is not None and oldest.time <= series[-1].time  # type: ignore[operator]
+    if name == "earlier":
+        return oldest.time is not None and oldest.time < series[0].time  # type: ignore[operator]
+    values = [reading.value for reading in series if reading.value is not None]
+    if newest.value is None or len(values) < 2:
+        return False
+    return newest.value == (max(values) if name == "maximum" else min(values))

@@ -1,0 +1,96 @@
+"""What one string of a fact lends to statements: words by polarity, numbers, quantities, dates, tense. Cached by string."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+
+from msgspec import Struct
+
+from cds_service.grounding import polarity
+from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem
+from cds_service.grounding.suspicion import revealed, suspicious
+from cds_service.grounding.tokens import Numeral, Token, tokens
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A string of the record as the checks see it. A suspicious string lends nothing."""
+
+    affirmed: frozenset[str] = _NOTHING
+    denied: frozenset[str] = _NOTHING
+    numbers: frozenset[str] = _NOTHING
+    quantities: frozenset[tuple[str, str]] = frozenset()
+    dates: frozenset[str] = _NOTHING
+    tenses: frozenset[str] = _NOTHING
+    negates: bool = False  # has a negation anywhere
+    pairs: frozenset[tuple[str, str]] = frozenset()  # words that stand side by side
+    quotable: bool = False  # clean, and without words that are never shown
+    empty_denial: bool = False  # is nothing but a denial: 'Negative', 'Not detected', 'None'
+
+
+EMPTY = Source()
+_WORDLESS = frozenset(
+    {Kind.NUMBER, Kind.UNIT, Kind.SPAN, Kind.MONTH, Kind.SOFT, Kind.HARD, Kind.COLON, Kind.MARKUP, Kind.LIGHT}
+)
+
+
+@lru_cache(maxsize=8192)
+def source(text: str) -> Source:
+    """Read a label, a dosage, a conclusion …"""
+    if not text or suspicious(text):
+        return EMPTY
+    read = tokens(revealed(text))
+    if read is None:
+        return EMPTY
+    denied = polarity.denied(read)
+    affirmed_words: set[str] = set()
+    denied_words: set[str] = set()
+    for index, token in enumerate(read):
+        if token.kind not in _WORDLESS:
+            words = denied_words if index in denied else affirmed_words
+            words.update(_stem(token, part) for part in token.word.split())
+    named = {token.payload for token in read if token.kind is Kind.CONTENT}
+    return Source(
+        affirmed=frozenset(affirmed_words) | _shortened(affirmed_words),
+        denied=frozenset(denied_words) | _shortened(denied_words),
+        numbers=frozenset(_numbers(read)),
+        quantities=frozenset(_quantities(read)),
+        dates=frozenset(t.payload.a for t in read if isinstance(t.payload, Numeral) and t.payload.shape == "date"),
+        tenses=frozenset(str(token.payload) for token in read if token.kind is Kind.TENSE),
+        pairs=frozenset((a.word, b.word) for a, b in pairwise(read)),
+        quotable=all(token.kind not in (Kind.FORBIDDEN, Kind.MARKUP) for token in read),
+        negates=polarity.negators(read),
+        empty_denial=polarity.negators(read) and not named,
+    )
+
+
+def _stem(token: Token, part: str) -> str:
+    return token.payload if token.kind is Kind.CONTENT and isinstance(token.payload, str) else stem(part)
+
+
+def _shortened(words: set[str]) -> frozenset[str]:
+    return frozenset(short for short, needed in SHORT_FORMS.items() if needed <= words)
+
+
+def _numbers(read: list[Token]) -> list[str]:
+    found = []
+    for token in read:
+        if isinstance(token.payload, Numeral) and token.payload.shape in ("number", "range", "pair", "ratio"):
+            found += [part for part in token.payload[1:] if part]
+            found.append(token.word)
+    return found
+
+
+def _quantities(read: list[Token]) -> list[tuple[str, str]]:
+    """(number, canonical unit) pairs; spans of time as (number, '#day')."""
+    found = []
+    for position, token in enumerate(read):
+        if token.kind not in (Kind.UNIT, Kind.SPAN):
+            continue
+        before = read[position - 1] if read[position - 1].kind is Kind.NUMBER else read[position - 2]
+        unit = str(token.payload) if token.kind is Kind.UNIT else f"#{token.payload}"
+        if isinstance(before.payload, Numeral):
+            found += [(part, unit) for part in before.payload[1:] if part]
+    return found

@@ -1,0 +1,73 @@
+"""Active, past, planned, done, family: what is said of a fact's time must be what its status says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.grounding.anchors import Anchor, bits
+from cds_service.grounding.evidence import Evidence, Tense
+from cds_service.grounding.lexicon import TENSES, Kind
+from cds_service.grounding.statement import Reason
+from cds_service.grounding.tokens import Token
+from cds_service.grounding.vocabulary import Fault
+
+_FITS = {
+    "past": Tense.PAST | Tense.DONE | Tense.MEASURED,
+    "active": Tense.ACTIVE | Tense.MEASURED,
+    "planned": Tense.PLANNED,
+    "done": Tense.DONE | Tense.MEASURED,
+    "family": Tense.FAMILY,
+}
+_OPPOSITE = {"active": "past", "past": "active"}
+
+
+def tense(
+    read: Sequence[Token],
+    marks: Sequence[int],
+    reached: frozenset[int],
+    names: Sequence[Anchor],
+    cited: Sequence[Evidence],
+) -> Fault | None:
+    """Every tense word fits a fact it is about; every past, planned or family fact is said to be so."""
+    said: dict[int, Tense] = {}
+    for mark in marks:
+        word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind is Kind.TENSE else "")
+        if word not in _FITS:
+            continue
+        if mark in reached:
+            word = _OPPOSITE.get(word, word)
+        for name in _about(read, mark, names):
+            if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
+                return Reason.TENSE, read[mark].word
+            said[name.first] = said.get(name.first, Tense(0)) | _FITS[word]
+    for name in names:
+        own = [cited[i].tense for i in bits(name.mask)]
+        if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, Tense(0)) for t in own):
+            return Reason.TENSE, read[name.first].word
+    return None
+
+
+def _about(read: Sequence[Token], mark: int, names: Sequence[Anchor]) -> list[Anchor]:
+    """The names a tense word is about: a heading's list, what follows it in the clause, or what was just named."""
+    if any(t.kind is Kind.COLON for t in read[mark + 1 : mark + 5]):
+        stop = next((i for i in range(mark + 1, len(read)) if read[i].word == "."), len(read))
+        return [n for n in names if mark < n.last and n.first < stop] or list(names[-1:])
+    clause_end = next((i for i in range(mark + 1, len(read)) if _ends(read[i])), len(read))
+    clause_start = next((i + 1 for i in range(mark - 1, -1, -1) if read[i].kind is Kind.HARD), 0)
+    inside = [n for n in names if n.first <= mark <= n.last]
+    after = [n for n in names if mark < n.first < clause_end]
+    before = [n for n in names if clause_start <= n.first and n.last < mark]
+    if _leads(read, mark, after):
+        return inside + after
+    return inside or before[-1:] or after or list(names[:1])
+
+
+def _leads(read: Sequence[Token], mark: int, after: Sequence[Anchor]) -> bool:
+    """True when a name follows the word at once, or after small words only: "history of", "active"."""
+    if not after:
+        return False
+    return all(read[i].kind is Kind.LIGHT for i in range(mark + 1, after[0].first))
+
+
+def _ends(token: Token) -> bool:
+    return token.kind in (Kind.HARD, Kind.TENSE) or token.word == ")"

@@ -1,0 +1,175 @@
+"""Text into classified tokens. The same reading is applied to statements and to the words of facts, so both sides agree."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from cds_service.grounding.lexicon import MONTHS, PHRASE_STARTS, PHRASES, SIDES, SPANS, UNITS, WORDS, Kind, stem
+
+_TYPOGRAPHY = str.maketrans(
+    {
+        "–": "-", "—": "-", "−": "-", "‑": "-", "’": "'", "‘": "'", "“": '"', "”": '"', "µ": "u", "μ": "u", "×": "x",
+        "·": ",", "•": ",", "²": "2", "³": "^3", "⁶": "^6", "⁹": "^9", "≥": ">=", "≤": "<=", "≈": "~", "…": ".",
+        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "→": " to ", "↑": " rising ", "↓": " falling ", "\n": " ", "\t": " ",
+    }
+)  # fmt: skip
+_FOREIGN = re.compile(r"[^\x20-\x7e°]")
+_THOUSANDS_UNIT = re.compile(r"(?:x\s?)?\b10[*^](\d{1,2})/")
+_TOKEN = re.compile(
+    r"\d{4}-\d\d-\d\dt\d\d:\d\d[\d:.]*(?:z|[+-]\d\d:?\d\d)?"
+    r"|(?<![\w.)])-\d+(?:\.\d+)?(?![\d-])"
+    r"|\d+(?:[.,:/-]\d+)*"
+    r"|/?[a-z°%\[{][a-z0-9°%'^*\[\]{}_]*(?:/(?:\d[\d.]*)?[a-z°\[{][a-z0-9°^*\[\]{}_]*)*"
+    r"|[<>]=|\S"
+)
+_MARKUP = frozenset("[]{}*^_`|#@\\!$<>")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
+
+
+class Numeral(NamedTuple):
+    """A cluster of digits by shape: number, date (``a`` ISO, ``b`` the other reading of day/month), time, range, pair, odd."""
+
+    shape: str
+    a: str
+    b: str = ""
+
+
+class Token(NamedTuple):
+    """``payload``: the stem of a content word, the Numeral of digits, the class of a claim word."""
+
+    kind: Kind
+    payload: object
+    word: str
+
+
+def normal(text: str) -> str | None:
+    """Lower case, one typography, no accents; None where a control, hidden or foreign-script character remains."""
+    if not text.isascii():
+        folded = unicodedata.normalize("NFKD", text.translate(_TYPOGRAPHY))
+        text = "".join(c for c in folded if not unicodedata.combining(c))
+    if not (text.isascii() and text.isprintable()):
+        text = text.replace("\n", " ").replace("\t", " ")
+        if _FOREIGN.search(text):
+            return None
+    text = text.lower()
+    if "10*" in text or "10^" in text:
+        text = _THOUSANDS_UNIT.sub(r"e\1/", text)
+    if "1.73 m" in text:
+        text = text.replace("1.73 m", "1.73m")
+    return text
+
+
+def tokens(text: str) -> list[Token] | None:
+    """The tokens of a text, phrases of two words merged; None where the text is not clean (``normal``)."""
+    plain = normal(text)
+    if plain is None:
+        return None
+    words = _TOKEN.findall(plain)
+    read = [_classified(word) for word in words]
+    if not PHRASE_STARTS.isdisjoint(words) or "/" in plain:
+        read = _merged(read)
+    for position, token in enumerate(read):
+        if token.kind is Kind.NUMBER:
+            _beside_number(read, position)
+    return read
+
+
+def _beside_number(read: list[Token], position: int) -> None:
+    """Words that mean a unit, a span or a month only because a number stands beside them."""
+    if position and read[position - 1].word in MONTHS:
+        word = read[position - 1].word
+        read[position - 1] = Token(Kind.MONTH, MONTHS[word], word)
+    at = position + 1
+    if at + 1 < len(read) and read[at].word == "-" and read[at + 1].word in SPANS:
+        at += 1
+    word = read[at].word if at < len(read) else ""
+    if word in MONTHS:
+        read[at] = Token(Kind.MONTH, MONTHS[word], word)
+    elif word in UNITS and word not in SPANS:
+        read[at] = Token(Kind.UNIT, UNITS[word], word)
+    elif word in SPANS:
+        read[at] = Token(Kind.SPAN, SPANS[word], word)
+
+
+def _merged(read: list[Token]) -> list[Token]:
+    merged: list[Token] = []
+    skip = False
+    for index, token in enumerate(read):
+        if skip:
+            skip = False
+            continue
+        following = read[index + 1].word if index + 1 < len(read) else ""
+        phrase = PHRASES.get((token.word, following)) if token.word in PHRASE_STARTS else None
+        if phrase:
+            merged.append(Token(phrase[0], phrase[1], f"{token.word} {following}"))
+            skip = True
+        elif token.kind is Kind.CONTENT and "/" in token.word and token.word not in UNITS:
+            merged.extend(_classified(part) for part in token.word.split("/") if part)
+        else:
+            merged.append(token)
+    return merged
+
+
+@lru_cache(maxsize=16384)
+def _classified(word: str) -> Token:
+    first = word[0]
+    if first.isdigit() or (first == "-" and len(word) > 1):
+        return Token(Kind.NUMBER, numeral(word), word)
+    if word in SIDES:
+        return Token(Kind.CONTENT, SIDES[word], word)
+    known = WORDS.get(word)
+    if known:
+        kind, payload = known
+        return Token(kind, Numeral("number", payload) if kind is Kind.NUMBER else payload, word)
+    if word in UNITS:
+        return Token(Kind.CONTENT, stem(word), word)
+    if not _MARKUP.isdisjoint(word) or not word[0].isalpha():
+        return Token(Kind.LIGHT if word == "°" else Kind.MARKUP, None, word)
+    return Token(Kind.CONTENT, stem(word), word)
+
+
+@lru_cache(maxsize=16384)
+def numeral(cluster: str) -> Numeral:
+    """Shape of a digit cluster: '2026-11-20' date, '08:10' time, '3.5-5.1' range, '128/82' pair, '1,234.5' number."""
+    if _NUMBER.match(cluster):
+        return Numeral("number", cluster)
+    if _GROUPED.match(cluster):
+        return Numeral("number", cluster.replace(",", ""))
+    if "t" in cluster:
+        return Numeral("moment", cluster[:10], cluster[11:16])
+    parts = re.split(r"[-/:]", cluster)
+    marks = re.sub(r"[^-/:]", "", cluster)
+    if marks in ("--", "//") and all(p.isdigit() for p in parts):
+        return _day(parts)
+    if marks == "-" and len(parts[0]) == 4 and len(parts[1]) == 2 and 1 <= int(parts[1]) <= 12:
+        return Numeral("date", cluster)
+    if marks in (":", "::") and all(p.isdigit() and len(p) <= 2 for p in parts):
+        return Numeral("time", f"{int(parts[0]):02}:{parts[1]:0>2}")
+    if marks in ("-", "/", ":") and all(_NUMBER.match(p) for p in parts):
+        return Numeral({"-": "range", "/": "pair", ":": "ratio"}[marks], *parts)
+    return Numeral("odd", cluster)
+
+
+def _day(parts: list[str]) -> Numeral:
+    numbers = [int(p) for p in parts]
+    if len(parts[0]) == 4:
+        readings = [(numbers[0], numbers[1], numbers[2])]
+    elif len(parts[2]) == 4:
+        readings = [(numbers[2], numbers[1], numbers[0]), (numbers[2], numbers[0], numbers[1])]
+    else:
+        return Numeral("odd", "-".join(parts))
+    valid = [iso for iso in (iso_day(*reading) for reading in readings) if iso]
+    return Numeral("date", valid[0], valid[-1]) if valid else Numeral("odd", "-".join(parts))
+
+
+def iso_day(year: int, month: int, day: int) -> str:
+    """ISO date, or '' where there is no such day."""
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return ""

@@ -1,0 +1,35 @@
+"""Text of a record on its way into a prompt: hidden characters gone, control tokens and boundaries neutralised, length capped.
+
+Nothing here decides whether a text is hostile (grounding/suspicion.py does); this makes it harmless as bytes of a prompt.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cds_service.grounding.suspicion import revealed
+
+LINE = 320  # characters of one value in a prompt
+
+# <start_of_turn>, <unused94>, <|im_start|>, <s>, </s>, <bos>: whatever looks like a token or a tag, but not "<0.2"
+_TAG = re.compile(r"<([/!|]?[A-Za-z_][^<>]{0,64})>")
+_TEMPLATE = re.compile(r"\[/?INST\]|<<|>>|\{\{|\}\}|\{%|%\}|```", re.IGNORECASE)
+_RULER = re.compile(r"([-=#*_~])\1{2,}")
+_UNUSED = re.compile(r"\bunused(\d+)", re.IGNORECASE)
+
+
+def clean(text: str, boundary: str = "", limit: int = LINE) -> str:
+    """One harmless line. ``boundary`` is this call's random word: data that holds it would end the data early."""
+    plain = revealed(text[: limit * 4])
+    if boundary and boundary in plain:
+        plain = plain.replace(boundary, "")
+    if not plain.isalnum():
+        previous = ""
+        while previous != plain:
+            previous = plain
+            plain = _TAG.sub(r"(\1)", plain)
+            plain = _TEMPLATE.sub(" ", plain)
+        plain = _RULER.sub(r"\1", plain)
+        plain = _UNUSED.sub(r"unused \1", plain)
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"

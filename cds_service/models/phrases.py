@@ -1,0 +1,121 @@
+"""Facts in words, one clause each, for the extractive engine. Only words of the fact and reviewed connectives are used."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from cds_service.grounding.evidence import SHOWN
+from cds_service.grounding.source import source
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
+from cds_service.record.wording import day, level, moment, value
+
+QUOTE = 140  # characters of a report's conclusion in one statement
+NEW = timedelta(days=7)  # how long a problem or medication is called new
+_TAG = re.compile(
+    r" \((?:finding|disorder|procedure|situation|event|regime/therapy|person|substance|product|morphologic abnormality"
+    r"|observable entity|qualifier value|record artifact|physical object|environment)\)$"
+)
+
+
+@lru_cache(maxsize=8192)
+def name(label: str) -> str:
+    """A label without the semantic tag of its terminology; '' for one that may not be shown (hostile or unreadable)."""
+    return _TAG.sub("", label) if source(label).quotable else ""
+
+
+def measured(reading: Reading) -> str:
+    """'Potassium 6.1 mmol/L'; '' where name or value may not be shown."""
+    label = name(reading.label)
+    if not label or (reading.text and reading.value is None and not source(reading.text).quotable):
+        return ""
+    return f"{label} {value(reading)}"
+
+
+def result(newest: Reading, before: Reading | None, direction: str, zone: ZoneInfo) -> str:
+    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (4.9 mmol/L on 2026-11-18 07:55), rising.'"""
+    said = measured(newest)
+    if not said:
+        return ""
+    when = moment(newest, zone)
+    shown = level(newest)
+    text = f"{said} on {when}" if when else said
+    text = f"{text}, {shown}" if shown else text
+    if before is not None:
+        text = f"{text} ({value(before)} on {moment(before, zone)})"
+    return f"{text}, {direction}." if direction and before is not None else f"{text}."
+
+
+def problem(fact: Problem, zone: ZoneInfo, now: datetime) -> str:
+    """'Sepsis (new, 2026-11-20)', 'Asthma (2023-09-12)'."""
+    return _dated(name(fact.label), fact, zone, now if fact.active else None)
+
+
+def medication(fact: Medication, zone: ZoneInfo, now: datetime) -> str:
+    """'Lisinopril 10 MG Oral Tablet, 10 mg once daily (2026-02-11)'; '(new, …)' in its first week."""
+    label = name(fact.label)
+    dose = fact.dose if label and fact.dose and len(fact.dose) <= QUOTE and source(fact.dose).quotable else ""
+    return _dated(f"{label}, {dose}" if dose else label, fact, zone, now if fact.active else None)
+
+
+def allergy(fact: Allergy) -> str:
+    """'Allergy to Penicillin: Anaphylaxis, severe, criticality high.'"""
+    label = name(fact.label)
+    if not label or fact.no_known:
+        return f"{label}." if label else ""
+    kind = "Intolerance" if fact.type == "intolerance" else "Allergy"
+    if fact.negated:
+        return f"{kind} to {label}: refuted."
+    said = [m for m in fact.manifestations[:4] if source(m).quotable]
+    if fact.severity:
+        said.append(fact.severity)
+    if fact.criticality in ("high", "low"):
+        said.append(f"criticality {fact.criticality}")
+    if not fact.active:
+        said.append("inactive")
+    return f"{kind} to {label}: {', '.join(said)}." if said else f"{kind} to {label}."
+
+
+def event(fact: Event, zone: ZoneInfo) -> str:
+    """'Echocardiogram (2026-09-04)'."""
+    return _dated(name(fact.label), fact, zone)
+
+
+def encounter(fact: Event, zone: ZoneInfo) -> str:
+    """'Inpatient stay 2026-09-03 to 2026-09-09', 'Emergency visit since 2026-11-20 07:40'."""
+    label, start, end = name(fact.label), moment(fact, zone), day(fact.end, zone)
+    if not label or not start:
+        return label
+    if fact.status in ("in-progress", "arrived", "triaged", "onleave"):
+        return f"{label} since {start}"
+    return f"{label} {start[:10]} to {end}" if end and end != start[:10] else f"{label} {start[:10]}"
+
+
+def report(fact: Event, zone: ZoneInfo) -> str:
+    """'Chest radiograph 2026-11-20 08:45: Right lower lobe consolidation.' with its conclusion where that may be quoted."""
+    label, when = name(fact.label), moment(fact, zone)
+    if not label:
+        return ""
+    head = f"{label} {when}" if when else label
+    said = _quote(fact.text)
+    return f"{head}: {said}." if said else f"{head}."
+
+
+def _quote(text: str) -> str:
+    """The whole sentences of a conclusion that fit; '' when none fits or when it may not be quoted."""
+    shown = " ".join(text[:SHOWN].split())
+    if not shown or not source(text[:SHOWN]).quotable:
+        return ""
+    if len(shown) > QUOTE or len(text) > SHOWN:
+        shown = shown[:QUOTE].rpartition(". ")[0]
+    return shown.rstrip(". ")
+
+
+def _dated(said: str, fact: Fact, zone: ZoneInfo, now: datetime | None = None) -> str:
+    if not said or fact.time is None:
+        return said
+    new = now is not None and timedelta(0) <= now - fact.time <= NEW
+    when = moment(fact, zone)[:10]
+    return f"{said} (new, {when})" if new else f"{said} ({when})"
