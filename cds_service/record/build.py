@@ -88,7 +88,10 @@ def build(
 
 
 def _of_one_patient(patient_id: str, found: Gathered) -> tuple[PatientView | None, Whose]:
-    """This patient and every name they go by. Another Patient sent by the client spoils the request (fault matrix row 14)."""
+    """This patient and every name they go by.
+
+    Another Patient sent by the client spoils the request (fault matrix row 14).
+    """
     own, urls = None, []
     for view, _, url, prefetch in found.of(PatientView):
         if view.id == patient_id:

@@ -1,7 +1,6 @@
-"""Codes of the record → Code tuples, a concept of units.toml, a printed label, and a note where codes and names
-disagree.
+"""Codes of the record → Code tuples, a concept of units.toml, a label, and a note where codes and names disagree.
 
-Matching is on (system, code) alone. A LOINC-shaped code without a system is not matched: race and ethnicity codes look the same.
+Matching is on (system, code) alone. A LOINC-shaped code without a system is not matched: race codes look the same.
 """
 
 from __future__ import annotations

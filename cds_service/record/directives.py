@@ -65,7 +65,7 @@ def _oxygen_target(target: TargetView) -> bool:
     if limits is None or limits.low is None or limits.high is None:
         return False
     measured = any(c.code in words().target_measures for c in coded(target.measure).codes)
-    return measured and limits.low.value == 88 and limits.high.value == 92  # noqa: PLR2004
+    return measured and limits.low.value == 88 and limits.high.value == 92
 
 
 def _consents(scope: Scope) -> Iterable[Event]:

@@ -53,8 +53,9 @@ def reports(scope: Scope, budget: Budget) -> list[Event]:
         words = text.lines("\n".join(s for s in (*said, attached) if s), TEXT_LIMIT)
         made.append(
             Event(
-                number=0, reference=reference, resource_type="DiagnosticReport", label=name.label or "Diagnostic report",
-                codes=name.codes, time=when.time, time_text=when.text, status=status,
+                number=0, reference=reference, resource_type="DiagnosticReport",
+                label=name.label or "Diagnostic report", codes=name.codes, time=when.time,
+                time_text=when.text, status=status,
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
                 text=budget.take(words), identifiers=_values(view),
             )

@@ -2,8 +2,7 @@
 
 Readers of ``fhir_adapters`` say what the JSON says; only this package judges units, status, time and identity.
 A fact carries what a card or a prompt needs to print and to cite it: a label, a time, a value and the resource it
-came from.
-Facts hold no cycles, so they are kept out of the garbage collector (``gc=False``): charts of 20,000 observations stay cheap.
+came from. Facts hold no cycles and are kept out of the garbage collector (``gc=False``): large charts stay cheap.
 """
 
 from __future__ import annotations

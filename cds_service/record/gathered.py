@@ -82,7 +82,9 @@ def _sort(page: Resources, prefetch: bool, items: dict[type[View], dict[str, Ite
 
 
 def _version(item: Item) -> tuple[str, int, bool, bool]:
-    """Of two copies of one resource the newer; where versions do not tell, the one that claims less (entered in error)."""
+    """Of two copies of one resource the newer; where versions do not tell,
+    the one that claims less (entered in error).
+    """
     view, _, _, prefetch = item
     meta = view.meta
     updated = (meta.lastUpdated if meta else None) or ""

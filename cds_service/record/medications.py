@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-
 from cds_service.record import text
 from cds_service.record.coding import NOTHING, Coded, coded
 from cds_service.record.facts import Code, Medication
@@ -42,7 +41,8 @@ def _requests(scope: Scope) -> Iterator[Medication]:
             status=status, note=joined(note, name.note, unresolved, "on hold" if status == "on-hold" else ""),
             resource_type="MedicationRequest", intent=intent,
             active=status == "active" and intent not in NOT_ORDERS and not view.doNotPerform,
-            dose=dose(view.dosageInstruction), start=start or when.time, end=end, do_not_perform=bool(view.doNotPerform),
+            dose=dose(view.dosageInstruction), start=start or when.time, end=end,
+            do_not_perform=bool(view.doNotPerform),
         )  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def _statements(scope: Scope) -> Iterator[Medication]:
         ended = end is not None and end < scope.now
         yield Medication(
             number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
-            status=status, note=joined(note, name.note, unresolved, status if status in ("not-taken", "on-hold") else ""),
+            status=status,
+            note=joined(note, name.note, unresolved, status if status in ("not-taken", "on-hold") else ""),
             resource_type="MedicationStatement", active=status == "active" and not ended,
             dose=dose(view.dosage), start=start or when.time, end=end,
         )  # fmt: skip

@@ -44,7 +44,9 @@ class Whose:
     def refuse_stranger(self, subject: Reference | None, resource_type: str) -> None:
         """Raises WrongPatient when a resource the client sent names another patient than its own context."""
         if self.names_another(subject):
-            raise WrongPatient(f"the prefetch holds a resource of type {resource_type} of another patient than context.patientId")
+            raise WrongPatient(
+                f"the prefetch holds a resource of type {resource_type} of another patient than context.patientId"
+            )
 
     def names_another(self, subject: Reference | None) -> bool:
         """True when a resource definitely names another Patient, not merely somebody who cannot be resolved."""
@@ -72,7 +74,7 @@ def birth(written: str | None) -> tuple[date | None, str]:
     """Birth date and its precision (day, month, year, '')."""
     words = (written or "").strip()[:10]
     try:
-        if len(words) == 10:
+        if len(words) == 10 and words[7] == "-":
             return date.fromisoformat(words), "day"
         if len(words) == 7 and words[4] == "-":
             year, month = int(words[:4]), int(words[5:])

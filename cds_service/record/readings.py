@@ -1,13 +1,15 @@
-"""Observations → readings and refusals. One pass; every observation ends in exactly one of the two, panels in their parts.
+"""Observations → readings and refusals. One pass; each observation ends in exactly one of the two, panels in parts.
 
-The usual observation (final, one quantity, a time, this patient) takes a short way; everything else takes the full one, which
-judges the same and more. Tests hold the two to the same answers.
+The usual observation (final, one quantity, a time, this patient) takes a short way; everything else takes the full
+one, which judges the same and more. Tests hold the two to the same answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -16,7 +18,8 @@ from cds_service.record.coding import Coded, coded
 from cds_service.record.facts import Reading, Refusal
 from cds_service.record.patient import Whose
 from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
-from cds_service.record.units import conversion_for
+from cds_service.record.units import Conversion, conversion_for
+from fhir_adapters.read.datatypes import CodeableConcept, Coding
 from fhir_adapters.read.observation import ComponentView, ObservationView
 
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -45,6 +48,33 @@ class Found(Struct):
             self.usable[reading.concept] = [reading]
 
 
+class Usual(Struct, frozen=True, gc=False):
+    """Everything the short way needs to know of a code and a unit."""
+
+    name: Coded
+    key: str
+    unit: str
+    low: Decimal
+    high: Decimal
+    conversion: Conversion
+
+
+@lru_cache(maxsize=8192)
+def usual(
+    system: str | None, code: str | None, display: str | None, words: str | None,
+    unit: str | None, unit_code: str | None, unit_system: str | None,
+) -> Usual | None:  # fmt: skip
+    """A known measurement in its own unit about whose name there is nothing to remark; else None."""
+    name = coded(CodeableConcept(coding=[Coding(system, code, display)], text=words))
+    concept = name.concept
+    if concept is None or concept.kind != "number" or name.note:
+        return None
+    found = conversion_for(concept.key, name.code, unit, unit_code, unit_system)
+    if isinstance(found, str) or found.steps:
+        return None
+    return Usual(name, concept.key, concept.unit, found.low, found.high, found)
+
+
 class Reader:
     """Reads the observations of one build. Holds its clock and whose record it is; nothing outlives the build."""
 
@@ -52,51 +82,43 @@ class Reader:
         self.now, self.zone, self.whose = now, zone, whose
         self.latest = now.astimezone(UTC) + times.SKEW
         self.found = Found()
-        self.moments: dict[str, datetime | None] = {}
+        self.own, self.usable = whose.own, self.found.usable
+        self.moments: dict[str, datetime] = {}
 
     def read_all(self, items: Items) -> Found:
-        """Every observation. Raises WrongPatient where the client itself sent one of another patient (fault matrix row 14)."""
-        usual, read = self._usual, self.read
+        """Every observation.
+
+        Raises WrongPatient where the client itself sent one of another patient (fault matrix row 14).
+        """
+        short, full = self._usual, self.read
         for view, reference, _, prefetch in items:
-            if not usual(view, reference):
-                read(view, reference, prefetch)
+            if not short(view, reference):
+                full(view, reference, prefetch)
         return self.found
 
     def _usual(self, view: ObservationView, reference: str) -> bool:
-        """File the usual observation and say so; False leaves it to ``read``."""
-        quantity, subject, written = view.valueQuantity, view.subject, view.effectiveDateTime
+        """File the usual observation and say so; False leaves it to ``read``. Every attribute is read at most once:
+        hot.
+        """
+        quantity, subject, written, code = view.valueQuantity, view.subject, view.effectiveDateTime, view.code
         if (
-            quantity is None
-            or view.status != "final"
-            or subject is None
-            or subject.reference not in self.whose.own
-            or written is None
-            or quantity.comparator is not None
-            or view.component is not None
-            or view.dataAbsentReason is not None
-            or view.note is not None
-            or view.damaged
-            or view.focus is not None
-            or view.identifier is not None
-            or view.modifierExtension is not None
-            or values.other_kinds(view)
-        ):
+            quantity is None or view.status != "final" or subject is None or subject.reference not in self.own
+            or written is None or code is None or quantity.comparator is not None or view.component is not None
+            or view.dataAbsentReason is not None or view.note is not None or view.damaged or view.focus is not None
+            or view.identifier is not None or view.modifierExtension is not None or
+            view.valueCodeableConcept is not None
+            or view.valueString is not None or view.valueInteger is not None or view.valueBoolean is not None
+            or view.valueDateTime is not None or view.valueRange is not None or view.valueRatio is not None
+            or view.valueTime is not None or view.valuePeriod is not None or view.valueSampledData is not None
+        ):  # fmt: skip
             return False
-        number = quantity.value
-        if number is None or not number.is_finite():
+        codings, number = code.coding, quantity.value
+        if codings is None or len(codings) != 1 or number is None or not number.is_finite():
             return False
-        try:
-            when = self.moments[written]
-        except KeyError:
-            when = self._moment(written)
-        if when is None:
-            return False
-        name = coded(view.code)
-        concept = name.concept
-        if concept is None or concept.kind != "number" or name.note:
-            return False
-        found = conversion_for(concept.key, name.code, quantity.unit, quantity.code, quantity.system)
-        if isinstance(found, str) or found.steps or not found.low <= number <= found.high:
+        coding, unit, unit_code = codings[0], quantity.unit, quantity.code
+        known = usual(coding.system, coding.code, coding.display, code.text, unit, unit_code, quantity.system)
+        when = self.moments.get(written) or self._moment(written)
+        if known is None or when is None or not known.low <= number <= known.high:
             return False
         flags: tuple[str, ...] = ()
         if view.interpretation is not None:
@@ -105,32 +127,32 @@ class Reader:
                 return False
         low = high = None
         if view.referenceRange is not None:
-            low, high = limits(view.referenceRange, quantity, name, found)
+            low, high = limits(view.referenceRange, quantity, known.name, known.conversion)
         reading = Reading(
-            number=0, reference=reference, label=name.label, codes=name.codes, concept=concept.key, time=when,
-            time_text=written, status="final", value=number, unit=concept.unit, low=low, high=high, flags=flags,
+            number=0, reference=reference, label=known.name.label, codes=known.name.codes, concept=known.key, time=when,
+            time_text=written, status="final", value=number, unit=known.unit, low=low, high=high, flags=flags,
         )  # fmt: skip
-        series = self.found.usable.get(concept.key)
+        series = self.usable.get(known.key)
         if series is None:
-            self.found.usable[concept.key] = [reading]
+            self.usable[known.key] = [reading]
         else:
             series.append(reading)
         return True
 
     def _moment(self, written: str) -> datetime | None:
         """The moment of a plain dateTime with zone and at least minutes, neither ahead nor ancient; else None."""
-        found = None
-        if 16 < len(written) <= 40:
-            try:
-                found = datetime.fromisoformat(written)
-            except (ValueError, OverflowError):
-                found = None
-            if found is not None and (found.tzinfo is None or written[4] != "-" or not written[0].isdecimal()):
-                found = None
-            if found is not None and found.tzinfo is not UTC:
-                found = found.astimezone(UTC) if 1800 < found.year < 9000 else None
-            if found is not None and not times.EARLIEST <= found <= self.latest:
-                found = None
+        if not 16 < len(written) <= 40 or written[4] != "-" or written[10] != "T":
+            return None
+        try:
+            found = datetime.fromisoformat(written)
+        except (ValueError, OverflowError):
+            return None
+        if found.tzinfo is not UTC:
+            if found.tzinfo is None or not 1800 < found.year < 9000:
+                return None
+            found = found.astimezone(UTC)
+        if not times.EARLIEST <= found <= self.latest:
+            return None
         self.moments[written] = found
         return found
 
@@ -167,7 +189,9 @@ class Reader:
         return status, Refusal.ENTERED_IN_ERROR if status == "entered-in-error" else Refusal.NOT_FINAL
 
     def _stranger(self, view: ObservationView, prefetch: bool) -> tuple[Refusal | None, str]:
-        """Whether the observation is about somebody else, or about something else than its subject (Observation.focus)."""
+        """Whether the observation is about somebody else,
+        or about something else than its subject (Observation.focus).
+        """
         verdict = self.whose.judge(view.subject)
         if verdict == "other":
             if prefetch:

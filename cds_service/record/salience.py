@@ -57,7 +57,8 @@ def kind_of(fact: Fact) -> str:
 
 
 EVENT_KINDS = {
-    "Encounter": "encounters", "Procedure": "procedures", "Immunization": "immunizations", "DiagnosticReport": "reports",
+    "Encounter": "encounters", "Procedure": "procedures", "Immunization": "immunizations",
+    "DiagnosticReport": "reports",
     "DocumentReference": "documents", "ImagingStudy": "imaging studies", "ServiceRequest": "requests",
     "Goal": "goals and directives", "Consent": "goals and directives", "Flag": "goals and directives",
 }  # fmt: skip

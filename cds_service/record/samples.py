@@ -13,13 +13,13 @@ from cds_service.record.units import Conversion, conversion_for
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Quantity
 from fhir_adapters.read.observation import ReferenceRange
 
-FLAGS = frozenset(
-    ["H", "HH", "HU", "L", "LL", "LU", "A", "AA", "N", "HX", "LX", "POS", "NEG", "IND", "E", "D", "U", "B", "W"]
-    + ["S", "R", "I", "NR", "RR", "WR", "<", ">"]
-)
+FLAGS = frozenset({
+    "H", "HH", "HU", "L", "LL", "LU", "A", "AA", "N", "HX", "LX", "POS", "NEG", "IND", "E", "D", "U", "B", "W", "S",
+    "R", "I", "NR", "RR", "WR", "<", ">",
+})  # fmt: skip
 SPOILT = re.compile(
     r"(?P<not>\b(?:no|not|non|without|nil|negative for|absence of)[\s-]+(?:\w+\s+){0,2})?"
-    r"\b(?P<what>ha?emoly[sz]|lip[ae]?emi|icteri|clotted|contaminat|diluted|drip arm|wrong tube|insufficient|old sample)"
+    r"\b(?P<what>ha?emoly[sz]|lip[ae]?emi|icteri|clotted|contaminat|diluted|drip arm|wrong tube|insufficient)"
     r"\w*(?P<none>\s*(?:index)?\s*[:=]?\s*(?:none|negative|absent|not detected|nil|no\b|0\b))?",
     re.IGNORECASE,
 )
@@ -66,6 +66,13 @@ def limits(ranges: list[ReferenceRange], quantity: Quantity, name: Coded, conver
     """The source's reference range in the reading's unit; only a range that is for everybody, and only one."""
     if len(ranges) == 1:
         fit = ranges[0]
+        low, high = fit.low, fit.high
+        if low is not None and high is not None and fit.type is None and (conversion is None or not conversion.steps):
+            unit, code = quantity.unit, quantity.code
+            if low.unit == unit and high.unit == unit and low.code in (None, code) and high.code in (None, code):
+                bottom, top = low.value, high.value
+                if bottom is not None and top is not None and bottom.is_finite() and top.is_finite() and bottom <= top:
+                    return bottom, top
     else:
         common = [r for r in ranges if not r.appliesTo and r.age is None and _normal(r.type)]
         if len(common) != 1:
@@ -73,9 +80,9 @@ def limits(ranges: list[ReferenceRange], quantity: Quantity, name: Coded, conver
         fit = common[0]
     if fit.type is not None and not _normal(fit.type):
         return None, None
-    low = None if fit.low is None else _limit(fit.low, quantity, name, conversion)
-    high = None if fit.high is None else _limit(fit.high, quantity, name, conversion)
-    return (None, None) if low is not None and high is not None and low > high else (low, high)
+    bottom = None if fit.low is None else _limit(fit.low, quantity, name, conversion)
+    top = None if fit.high is None else _limit(fit.high, quantity, name, conversion)
+    return (None, None) if bottom is not None and top is not None and bottom > top else (bottom, top)
 
 
 def _limit(bound: Quantity, quantity: Quantity, name: Coded, conversion: Conversion | None) -> Decimal | None:

@@ -20,7 +20,7 @@ def label(text: str) -> str:
 def clean(text: str, limit: int) -> str:
     """One line of printable text, at most ``limit`` characters, cut with an ellipsis.
 
-    Unicode categories Cc, Cf (zero-width, bidirectional, tag characters), Co, Cs and Cn go; every space becomes one space.
+    Unicode categories Cc, Cf (zero-width, bidirectional, tag characters), Co, Cs and Cn go; all space becomes blanks.
     """
     text = text[: limit * 4]
     if not text.isascii():

@@ -14,6 +14,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from cds_service.record.facts import Refusal
+from cds_service.record.text import clean
 
 SKEW = timedelta(minutes=5)  # clocks of two machines may differ by this much
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -39,16 +40,11 @@ def parse(text: str | None, zone: tzinfo) -> Moment:
     """
     if not text:
         return NEVER
-    text = text.strip()[:40]
+    text = clean(text, 40)
     if len(text) <= 10:
         return _partial(text, zone)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = _leap_second(text)
-    except OverflowError:
-        found = None
-    if found is None or text[4:5] != "-":
+    found = _full(text) if text[4] == "-" and text[10] in "T " else None
+    if found is None:
         return Moment(None, text)
     note = ""
     if found.tzinfo is None:
@@ -63,17 +59,19 @@ def _utc(found: datetime) -> datetime | None:
         return None
 
 
-def _leap_second(text: str) -> datetime | None:
-    """R4 allows :60; the second before stands for it."""
+def _full(text: str) -> datetime | None:
+    """R4 allows a leap second (:60); the second before stands for it."""
+    if text[16:19] == ":60":
+        text = text[:17] + "59" + text[19:]
     try:
-        return datetime.fromisoformat(text[:17] + "59" + text[19:]) if text[16:19] == ":60" else None
-    except ValueError:
+        return datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
         return None
 
 
 def _partial(text: str, zone: tzinfo) -> Moment:
     try:
-        if len(text) == 10:
+        if len(text) == 10 and text.isascii() and text[7] == "-":
             return Moment(_utc(datetime.combine(date.fromisoformat(text), time(), zone)), text, "day")
         if len(text) == 7 and text[4] == "-" and 1 <= int(text[5:]) <= 12 and text[:4].isdecimal():
             return Moment(None, text, "month")

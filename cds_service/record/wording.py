@@ -22,8 +22,8 @@ UNITS: Mapping[str, str] = {
 ROUNDED = Context(prec=4, rounding=ROUND_HALF_EVEN)
 DECIMALS = 4
 FLAG_WORDS = {
-    "HH": "critically high", "LL": "critically low", "HU": "high", "LU": "low", "AA": "critically abnormal", "H": "high",
-    "L": "low", "A": "abnormal", "N": "normal",
+    "HH": "critically high", "LL": "critically low", "HU": "high", "LU": "low", "AA": "critically abnormal",
+    "H": "high", "L": "low", "A": "abnormal", "N": "normal",
 }  # fmt: skip
 
 

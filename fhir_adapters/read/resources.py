@@ -122,7 +122,7 @@ class Resources(Struct, gc=False):
             self.urls.append(url or "")
 
 
-ANY: msgspec.json.Decoder[View] = msgspec.json.Decoder(AnyView | BundleView)  # type: ignore[arg-type]
+ANY: msgspec.json.Decoder[View] = msgspec.json.Decoder(AnyView | BundleView)
 LOOSE = msgspec.json.Decoder(LooseBundle)
 
 
