@@ -50,7 +50,7 @@ class Chart:
         for row in self.chart.get("measured", ()):
             yield from self._measured(row)
         for resource in self.chart.get("resources", ()):
-            yield self.clock.resolve(resource)
+            yield self._raw(resource)
 
     def draft_orders(self) -> Resource | None:
         """The Bundle of ``context.draftOrders``, None where the chart orders nothing."""
@@ -58,6 +58,12 @@ class Chart:
         if not orders:
             return None
         return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in orders]}
+
+    def _raw(self, row: Mapping[str, Any]) -> Resource:
+        """A resource the chart writes out itself; ``filed`` names the category of an Observation."""
+        resource: Resource = self.clock.resolve(dict(row))
+        filed = resource.pop("filed", "")
+        return {**resource, **({"category": [hl7("observation-category", filed)]} if filed else {})}
 
     def _new(self, resource_type: str, kind: str, *, subject: str = "subject") -> Resource:
         self._numbers[kind] += 1
