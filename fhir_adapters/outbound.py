@@ -44,6 +44,7 @@ class Outbound:
         self._backend = PinnedBackend(policy, resolver or self._system_resolver or SystemResolver())
         self._tls = tls
         self._transport: _Transport | None = None
+        self._making = asyncio.Lock()
         self._servers: dict[Origin, Server] = {}
         # At DEBUG httpcore2 writes response headers, Location with its query among them.
         logging.getLogger("httpcore2").setLevel(logging.INFO)
@@ -82,7 +83,7 @@ class Outbound:
             else:
                 server.breaker.abandoned()
             raise errors.TimedOut(where) from None
-        except (errors.Unreachable, errors.BadBody):
+        except errors.Unreachable:
             server.breaker.failed(sent_at)
             raise
         except BaseException:
@@ -128,7 +129,7 @@ class Outbound:
                 content=content or None,
                 extensions={"timeout": {"connect": self.limits.connect_s}},
             )
-            response = await self._pool().handle_async_request(request)
+            response = await (self._transport or await self._pool()).handle_async_request(request)
         except errors.UnsafeAddress as error:
             raise errors.UnsafeAddress(where, detail=error.detail) from None
         except (httpx2.InvalidURL, UnicodeError):
@@ -141,10 +142,13 @@ class Outbound:
             await response.aclose()
         return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, url)
 
-    def _pool(self) -> _Transport:
-        """Made at the first request: a service that never fetches never pays the 50 ms of a TLS context."""
-        if self._transport is None:
-            self._transport = _Transport(self._backend, self._tls or httpx2.create_ssl_context())
+    async def _pool(self) -> _Transport:
+        """Made at the first request, its TLS context (some 50 ms of reading certificates) off the event loop."""
+        async with self._making:
+            if self._transport is None:
+                if self._tls is None:
+                    self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
+                self._transport = _Transport(self._backend, self._tls)
         return self._transport
 
     async def aclose(self) -> None:

@@ -294,3 +294,19 @@ def test_retry_after_is_read_in_both_forms_and_bounded() -> None:
     assert 15 < (seconds(soon.strftime("%a, %d %b %Y %H:%M:%S GMT")) or 0) <= 20
     assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert [seconds(text) for text in ("", "-1", "soon", "1.5")] == [None] * 4
+
+
+async def test_the_systems_own_look_up_finds_the_loopback(ehr: Misbehaving) -> None:
+    port = int(ehr.origin.rsplit(":", 1)[1])
+    ehr.on("Patient", answer(b"{}"))
+    async with Outbound(Policy(operator=[f"http://localhost:{port}"])) as door:
+        reply = await door.request("GET", f"http://localhost:{port}/fhir/Patient/p1", deadline=within(5))
+    assert reply.status == 200
+
+
+async def test_an_answer_too_large_says_nothing_against_the_server(outbound: Outbound, ehr: Misbehaving) -> None:
+    ehr.on("Patient", answer(b" " * 2000))
+    for _ in range(8):
+        with pytest.raises(errors.TooLarge):
+            await outbound.request("GET", f"{ehr.base}/Patient/p1", deadline=within(5), max_bytes=1000)
+    assert outbound.server(ehr.base).breaker.wait() == 0
