@@ -64,35 +64,38 @@ class FetchedKeys:
         self._keys: Mapping[str, Key] = {}
         self._fetched = -MAX_STALE_S
         self._tried = -UNKNOWN_KID_PAUSE_S
-        self._turn = asyncio.Lock()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, kid: str, deadline: float) -> Key:
         """The key of this id, from the cache while it is fresh enough."""
-        age, tried = self._clock() - self._fetched, self._clock() - self._tried
+        age = self._clock() - self._fetched
         if not self._keys or age > MAX_STALE_S:
-            if tried >= FAILURE_PAUSE_S:
-                await self._refresh(deadline, self._tried)
+            await self._refresh(FAILURE_PAUSE_S, deadline)
             if not self._keys or self._clock() - self._fetched > MAX_STALE_S:
                 raise Unavailable("the client's keys cannot be had", retry_after=int(FAILURE_PAUSE_S))
-        elif tried < UNKNOWN_KID_PAUSE_S:
-            pass
         elif kid not in self._keys:
-            await self._refresh(deadline, self._tried)
-        elif age > FRESH_S and (self._refreshing is None or self._refreshing.done()):
-            later = asyncio.get_running_loop().time() + FETCH_S
-            self._refreshing = asyncio.create_task(self._refresh(later, self._tried))
+            await self._refresh(UNKNOWN_KID_PAUSE_S, deadline)
+        elif age > FRESH_S:
+            self._begin(UNKNOWN_KID_PAUSE_S)
         return _known(self._keys, kid)
 
-    async def _refresh(self, deadline: float, last_tried: float) -> None:
-        """Fetch once; callers that waited for another's fetch take its result, good or bad."""
-        async with self._turn:
-            if self._tried != last_tried:
-                return
+    async def _refresh(self, pause: float, deadline: float) -> None:
+        """Wait for the fetch under way or for a new one; for none if the last one was less than ``pause`` ago."""
+        self._begin(pause)
+        if self._fetching is not None and not self._fetching.done():
+            await asyncio.wait((self._fetching,), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+
+    def _begin(self, pause: float) -> None:
+        if self._fetching is not None and not self._fetching.done():
+            return
+        if self._clock() - self._tried >= pause:
             self._tried = self._clock()
-            document = await self._fetch(self._url, min(deadline, asyncio.get_running_loop().time() + FETCH_S))
-            if document is not None and (keys := import_keys(document)):
-                self._keys, self._fetched = keys, self._clock()
+            self._fetching = asyncio.create_task(self._fetch_keys())
+
+    async def _fetch_keys(self) -> None:
+        document = await self._fetch(self._url, asyncio.get_running_loop().time() + FETCH_S)
+        if document is not None and (keys := import_keys(document)):
+            self._keys, self._fetched = keys, self._clock()
 
 
 def import_keys(document: object) -> dict[str, Key]:
