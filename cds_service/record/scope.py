@@ -75,7 +75,7 @@ def remark(view: View, verdict: str) -> str:
     if view.damaged:
         parts.append(f"partly unreadable: {', '.join(view.damaged)}")
     extension = getattr(view, "modifierExtension", None)
-    if extension is not None and len(extension) > 4:
+    if extension:
         parts.append(MODIFIED)
     return "; ".join(parts)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from typing import Any
+
+from msgspec import Struct
 
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Period, Reference
 from fhir_adapters.read.view import View
@@ -32,4 +34,4 @@ class AllergyIntoleranceView(View, tag="AllergyIntolerance", gc=False):
     recordedDate: str | None = None  # noqa: N815
     note: list[Annotation] | None = None
     reaction: list[ReactionView] | None = None
-    modifierExtension: Raw | None = None  # noqa: N815
+    modifierExtension: Any = None  # noqa: N815

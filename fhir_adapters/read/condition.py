@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from typing import Any
 
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Period, Reference
 from fhir_adapters.read.view import View
@@ -25,7 +25,7 @@ class ConditionView(View, tag="Condition", gc=False):
     abatementPeriod: Period | None = None  # noqa: N815
     abatementString: str | None = None  # noqa: N815
     abatementBoolean: bool | None = None  # noqa: N815 - older servers
-    abatementAge: Raw | None = None  # noqa: N815
+    abatementAge: Any = None  # noqa: N815
     recordedDate: str | None = None  # noqa: N815
     note: list[Annotation] | None = None
-    modifierExtension: Raw | None = None  # noqa: N815
+    modifierExtension: Any = None  # noqa: N815

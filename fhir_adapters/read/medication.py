@@ -4,6 +4,8 @@ MedicationAdministration (https://hl7.org/fhir/R4/medicationrequest.html).
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Raw, Struct
 
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Dosage, Period, Reference
@@ -48,7 +50,7 @@ class MedicationRequestView(View, tag="MedicationRequest", gc=False):
     note: list[Annotation] | None = None
     dosageInstruction: list[Dosage] | None = None  # noqa: N815
     dispenseRequest: DispenseRequestView | None = None  # noqa: N815
-    modifierExtension: Raw | None = None  # noqa: N815
+    modifierExtension: Any = None  # noqa: N815
 
 
 class MedicationStatementView(View, tag="MedicationStatement", gc=False):
@@ -66,7 +68,7 @@ class MedicationStatementView(View, tag="MedicationStatement", gc=False):
     reasonCode: list[CodeableConcept] | None = None  # noqa: N815
     note: list[Annotation] | None = None
     dosage: list[Dosage] | None = None
-    modifierExtension: Raw | None = None  # noqa: N815
+    modifierExtension: Any = None  # noqa: N815
 
 
 class MedicationAdministrationView(View, tag="MedicationAdministration", gc=False):
@@ -83,4 +85,4 @@ class MedicationAdministrationView(View, tag="MedicationAdministration", gc=Fals
     reasonCode: list[CodeableConcept] | None = None  # noqa: N815
     note: list[Annotation] | None = None
     dosage: Dosage | None = None
-    modifierExtension: Raw | None = None  # noqa: N815
+    modifierExtension: Any = None  # noqa: N815

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from typing import Any
+
+from msgspec import Struct
 
 from fhir_adapters.read.datatypes import (
     Annotation,
@@ -39,7 +41,7 @@ class ComponentView(Struct, gc=False):
     valueInteger: int | None = None  # noqa: N815
     valueRange: Range | None = None  # noqa: N815
     valueRatio: Ratio | None = None  # noqa: N815
-    valueSampledData: Raw | None = None  # noqa: N815
+    valueSampledData: Any = None  # noqa: N815
     valueTime: str | None = None  # noqa: N815
     valueDateTime: str | None = None  # noqa: N815
     valuePeriod: Period | None = None  # noqa: N815
@@ -67,7 +69,7 @@ class ObservationView(View, tag="Observation", gc=False):
     valueInteger: int | None = None  # noqa: N815
     valueRange: Range | None = None  # noqa: N815
     valueRatio: Ratio | None = None  # noqa: N815
-    valueSampledData: Raw | None = None  # noqa: N815
+    valueSampledData: Any = None  # noqa: N815
     valueTime: str | None = None  # noqa: N815
     valueDateTime: str | None = None  # noqa: N815
     valuePeriod: Period | None = None  # noqa: N815
@@ -78,4 +80,4 @@ class ObservationView(View, tag="Observation", gc=False):
     identifier: list[Identifier] | None = None
     component: list[ComponentView] | None = None
     hasMember: list[Reference] | None = None  # noqa: N815
-    modifierExtension: Raw | None = None  # noqa: N815 - a member that changes the meaning in a way we cannot know
+    modifierExtension: Any = None  # noqa: N815 - a member that changes the meaning in a way we cannot know

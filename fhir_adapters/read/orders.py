@@ -50,7 +50,7 @@ def _bodies(raw: bytes) -> list[tuple[str, Raw]]:
     else:
         if bundle.resourceType not in (None, "Bundle") or (bundle.resourceType is None and bundle.entry is None):
             return [("", Raw(raw))]
-        return [(e.fullUrl or "", e.resource) for e in bundle.entry or () if e.resource is not None]
+        return [(e.fullUrl or "", e.resource) for e in bundle.entry or () if bytes(e.resource) not in (b"", b"null")]
     try:
         return [("", body) for body in LIST.decode(raw)]
     except (ValueError, RecursionError):

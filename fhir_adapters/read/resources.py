@@ -81,11 +81,14 @@ class BundleView(View, tag="Bundle", gc=False):
     entry: list[EntryView] | None = None
 
 
+ABSENT = Raw(b"")  # Raw stands alone: a union with None would take null and nothing else
+
+
 class LooseEntry(Struct, gc=False):
     """Bundle.entry with its resource left as bytes."""
 
     fullUrl: str | None = None  # noqa: N815
-    resource: Raw | None = None
+    resource: Raw = ABSENT
 
 
 class LooseBundle(Struct, gc=False):
@@ -200,7 +203,7 @@ def _read_loosely(body: bytes | Raw, found: Resources, depth: int) -> None:
     _set_kind(found, "bundle", depth)
     _bundle_head(bundle, found, depth)
     for entry in bundle.entry or ():
-        if entry.resource is None:
+        if bytes(entry.resource) in (b"", b"null"):
             found.faults["entry without resource"] += 1
             continue
         _read_entry(entry.resource, entry.fullUrl, found, depth)
