@@ -91,7 +91,7 @@ def conflicts(made: list[Allergy], covers: list[str]) -> list[Allergy]:
     hit = [a for a in made if denied(a)]
     if not hit:
         return made
-    names = ", ".join(dict.fromkeys(a.label for a in hit))
+    names = ", ".join(sorted({a.label for a in hit}))
     return [
         msgspec.structs.replace(a, note=joined(a.note, CONFLICT))
         if a in hit

@@ -15,7 +15,7 @@ from cds_service.errors import WrongPatient
 from cds_service.record.absences import absences
 from cds_service.record.allergies import allergies
 from cds_service.record.directives import TARGET, directives, oxygen_targets
-from cds_service.record.documents import Budget, documents, reports
+from cds_service.record.documents import documents, reports, within
 from cds_service.record.drafts import orders
 from cds_service.record.events import encounters, imaging, immunizations, procedures
 from cds_service.record.facts import Reading, Record
@@ -53,9 +53,10 @@ def build(
     found.index.add((reference, url, view) for view, reference, url, _ in found.of(MedicationView))
     scope = Scope(now, zone, whose, found)
     readings = Reader(now, zone, whose).read_all(found.of(ObservationView))
-    budget = Budget()
     made_requests, made_problems = newest_first(requests(scope)), newest_first(problems(scope))
     goals = newest_first(directives(scope, made_problems, made_requests))
+    made_reports, cut_reports = within(newest_first(reports(scope)))
+    made_documents, cut_documents = within(newest_first(documents(scope)))
     usable = _settled(readings)
     targets = newest_first(oxygen_targets(goals, made_requests, readings.others))
     if targets:
@@ -72,14 +73,14 @@ def build(
         encounters=newest_first(encounters(scope)),
         procedures=newest_first(procedures(scope)),
         immunizations=newest_first(immunizations(scope)),
-        reports=newest_first(reports(scope, budget)),
-        documents=newest_first(documents(scope, budget)),
+        reports=made_reports,
+        documents=made_documents,
         imaging=newest_first(imaging(scope)),
         requests=made_requests,
         goals=goals,
         orders=orders(scope, draft_orders, selections),
         absences=absences(retrieved, expected),
-        truncated=_truncated(retrieved, budget),
+        truncated=_truncated(retrieved, cut_reports + cut_documents),
         faults=found.faults,
         excluded=scope.excluded,
     )
@@ -141,9 +142,9 @@ def _settle_others(others: list[Reading], refused: list[Reading]) -> list[Readin
     return newest_first([r for group in groups.values() for r in settle(group, refused)])
 
 
-def _truncated(retrieved: Mapping[str, Answer], budget: Budget) -> list[str]:
+def _truncated(retrieved: Mapping[str, Answer], cut: int) -> list[str]:
     said = [f"{a.key}: {a.truncated}" for a in retrieved.values() if a.truncated]
-    return said + ([f"text of {budget.cut} documents cut"] if budget.cut else [])
+    return said + ([f"the text of {cut} documents was cut"] if cut else [])
 
 
 def number(record: Record) -> None:

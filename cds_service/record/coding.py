@@ -41,24 +41,30 @@ def coded(concept: CodeableConcept | None) -> Coded:
     if concept is None:
         return NOTHING
     codings = concept.coding
-    if codings is not None and len(codings) == 1:
-        one = codings[0]
-        return _one(one.system, one.code, one.display, concept.text)
-    return _many(tuple((c.system, c.code, c.display) for c in (codings or ())[:MAX_CODINGS]), concept.text)
+    try:
+        if codings is not None and len(codings) == 1:
+            one = codings[0]
+            return _one(one.system, one.code, one.display, concept.text)
+        return _many(tuple((c.system, c.code, c.display) for c in (codings or ())[:MAX_CODINGS]), concept.text)
+    except text.Oversize:
+        triples = tuple((c.system, c.code, c.display) for c in (codings or ())[:MAX_CODINGS])
+        return _judge(triples, concept.text)
 
 
 def of_coding(coding: Coding | None) -> Coded:
     """A lone Coding, judged."""
-    return NOTHING if coding is None else _one(coding.system, coding.code, coding.display, None)
+    return NOTHING if coding is None else coded(CodeableConcept(coding=[coding]))
 
 
 @lru_cache(maxsize=8192)
 def _one(system: str | None, code: str | None, display: str | None, words: str | None) -> Coded:
-    return _judge(((system, code, display),), words)
+    return _many(((system, code, display),), words)
 
 
 @lru_cache(maxsize=4096)
 def _many(triples: tuple[Triple, ...], words: str | None) -> Coded:
+    if sum(len(part or "") for triple in triples for part in triple) + len(words or "") > 2 * text.CACHED:
+        raise text.Oversize
     return _judge(triples, words)
 
 

@@ -76,7 +76,7 @@ def _consents(scope: Scope) -> Iterable[Event]:
         said = [coded(c) for c in (provision.code or ())] if provision is not None else []
         codes = tuple(dict.fromkeys(c for g in (*said, *groups) for c in g.codes))
         label = ", ".join(dict.fromkeys(g.label for g in (*said, *groups) if g.label)) or "Consent"
-        listed = any(c.code.casefold() in words().consent_categories or c.code == "adr" for c in codes)
+        listed = any(c.code.casefold() in words().consent_categories for c in codes)
         if status not in ("active", "") or not (listed or says_code_status(codes, label)):
             scope.excluded["Consent: not an advance directive in force"] += 1
             continue

@@ -9,6 +9,8 @@ import binascii
 from collections.abc import Iterable
 from html.parser import HTMLParser
 
+import msgspec
+
 from cds_service.record import text
 from cds_service.record.coding import coded, first_code, texts
 from cds_service.record.facts import Event
@@ -19,24 +21,23 @@ from fhir_adapters.read.documents import DiagnosticReportView, DocumentReference
 TEXT_LIMIT = 6_000  # characters of one document
 DATA_LIMIT = 400_000  # base64 characters that are decoded of one attachment
 ALL_TEXT = 400_000  # characters of all documents of a record
+OVER = frozenset({"entered-in-error", "superseded"})
 NOT_RESULTS = frozenset({"cancelled", "registered"})
 
 
-class Budget:
-    """How much document text a record may still take; what does not fit is counted."""
-
-    def __init__(self) -> None:
-        self.left, self.cut = ALL_TEXT, 0
-
-    def take(self, words: str) -> str:
-        """As much of a text as fits."""
-        kept = words[: self.left]
-        self.left -= len(kept)
-        self.cut += len(kept) < len(words)
-        return kept
+def within(events: list[Event], room: int = ALL_TEXT) -> tuple[list[Event], int]:
+    """The events in their order (newest first) with as much text as fits, and how many had to be cut."""
+    kept, cut = [], 0
+    for event in events:
+        if len(event.text) > room:
+            event = msgspec.structs.replace(event, text=event.text[:room], note=joined(event.note, "text cut"))
+            cut += 1
+        room -= len(event.text)
+        kept.append(event)
+    return kept, cut
 
 
-def reports(scope: Scope, budget: Budget) -> list[Event]:
+def reports(scope: Scope) -> list[Event]:
     """Diagnostic reports; a report that is only registered or was cancelled has nothing to say."""
     made = []
     for view, reference, note in scope.of(DiagnosticReportView):
@@ -57,18 +58,19 @@ def reports(scope: Scope, budget: Budget) -> list[Event]:
                 label=name.label or "Diagnostic report", codes=name.codes, time=when.time,
                 time_text=when.text, status=status,
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
-                text=budget.take(words), identifiers=_values(view),
+                text=words, identifiers=_values(view),
             )
         )  # fmt: skip
     return made
 
 
-def documents(scope: Scope, budget: Budget) -> list[Event]:
+def documents(scope: Scope) -> list[Event]:
     """Notes and other documents."""
     made = []
     for view, reference, note in scope.of(DocumentReferenceView):
-        if (view.docStatus or "").casefold() == "entered-in-error":
-            scope.excluded["DocumentReference: entered in error"] += 1
+        over = {(view.docStatus or "").casefold(), (view.status or "").casefold()} & OVER
+        if over:
+            scope.excluded[f"DocumentReference: {over.pop().replace('-', ' ')}"] += 1
             continue
         name = coded(view.type)
         when = scope.past(scope.at(view.date))
@@ -79,7 +81,7 @@ def documents(scope: Scope, budget: Budget) -> list[Event]:
                 label=name.label or text.label(view.description or "") or "Document", codes=name.codes, time=when.time,
                 time_text=when.text, status=(view.docStatus or view.status or "").strip().casefold()[:40],
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
-                text=budget.take(text.lines(attached, TEXT_LIMIT)),
+                text=text.lines(attached, TEXT_LIMIT),
             )
         )  # fmt: skip
     return made

@@ -23,6 +23,10 @@ def encounters(scope: Scope) -> list[Event]:
     """Contacts; ``category`` is the class code (v3 ActCode), ``end`` the discharge, ``note`` where the patient went."""
     made = []
     for view, reference, note in scope.of(EncounterView):
+        status = _word(view.status)
+        if status == "cancelled":
+            scope.excluded["Encounter: cancelled"] += 1
+            continue
         kind = of_coding(view.class_)
         code = kind.codes[0].code if kind.codes else ""
         written = view.period.start if view.period else None
@@ -33,7 +37,7 @@ def encounters(scope: Scope) -> list[Event]:
             Event(
                 number=0, reference=reference, resource_type="Encounter",
                 label=next(iter(texts(view.type)), "") or CLASSES.get(code, "") or kind.label or "Encounter",
-                codes=_codes(view.type), time=when.time, time_text=when.text, status=_word(view.status),
+                codes=_codes(view.type), time=when.time, time_text=when.text, status=status,
                 note=joined(note, f"discharge: {went}" if went else ""), category=code, start=start, end=end,
                 text=text.clean("; ".join(texts(view.reasonCode)), text.NOTE),
             )
@@ -84,6 +88,9 @@ def imaging(scope: Scope) -> list[Event]:
     """Imaging studies with their modalities, body sites and Study Instance UIDs."""
     made = []
     for view, reference, note in scope.of(ImagingStudyView):
+        if _word(view.status) == "cancelled":
+            scope.excluded["ImagingStudy: cancelled"] += 1
+            continue
         when = scope.past(scope.at(view.started))
         series = (view.series or ())[:500]
         modalities = dict.fromkeys(

@@ -20,6 +20,8 @@ from fhir_adapters.read.medication import (
 )
 
 Prescribed = MedicationRequestView | MedicationStatementView | MedicationAdministrationView
+ACTIVE = frozenset({"active", ""})  # a missing status is no reason to leave a drug unchecked
+STATUS_REMARKS = {"": "status not stated", "on-hold": "on hold", "not-taken": "not taken", "unknown": "status unknown"}
 NOT_ORDERS = frozenset({"proposal", "option"})
 UNRESOLVED = "medication reference not resolved"
 
@@ -38,9 +40,10 @@ def _requests(scope: Scope) -> Iterator[Medication]:
         start, end = scope.period(period)
         yield Medication(
             number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
-            status=status, note=joined(note, name.note, unresolved, "on hold" if status == "on-hold" else ""),
+            status=status,
+            note=joined(note, name.note, unresolved, STATUS_REMARKS.get(status, "")),
             resource_type="MedicationRequest", intent=intent,
-            active=status == "active" and intent not in NOT_ORDERS and not view.doNotPerform,
+            active=status in ACTIVE and intent not in NOT_ORDERS and not view.doNotPerform,
             dose=dose(view.dosageInstruction), start=start or when.time, end=end,
             do_not_perform=bool(view.doNotPerform),
         )  # fmt: skip
@@ -58,8 +61,8 @@ def _statements(scope: Scope) -> Iterator[Medication]:
         yield Medication(
             number=0, reference=reference, label=name.label, codes=name.codes, time=when.time, time_text=when.text,
             status=status,
-            note=joined(note, name.note, unresolved, status if status in ("not-taken", "on-hold") else ""),
-            resource_type="MedicationStatement", active=status == "active" and not ended,
+            note=joined(note, name.note, unresolved, STATUS_REMARKS.get(status, "")),
+            resource_type="MedicationStatement", active=status in ACTIVE and not ended,
             dose=dose(view.dosage), start=start or when.time, end=end,
         )  # fmt: skip
 

@@ -25,6 +25,7 @@ from fhir_adapters.read.observation import ComponentView, ObservationView
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
 JUDGED = frozenset({"status", "code", "subject", "component", "dataAbsentReason", "focus", *values.KINDS})
 ISSUED = "time of issue: time of sampling not given"
+UNNAMED = Coded((), "Observation without a name", note="no code")
 Items = Sequence[tuple[ObservationView, str, str, bool]]
 
 
@@ -65,6 +66,8 @@ def usual(
     unit: str | None, unit_code: str | None, unit_system: str | None,
 ) -> Usual | None:  # fmt: skip
     """A known measurement in its own unit about whose name there is nothing to remark; else None."""
+    if sum(len(part or "") for part in (system, code, display, words, unit, unit_code, unit_system)) > 2 * text.CACHED:
+        raise text.Oversize
     name = coded(CodeableConcept(coding=[Coding(system, code, display)], text=words))
     concept = name.concept
     if concept is None or concept.kind != "number" or name.note:
@@ -116,7 +119,10 @@ class Reader:
         if codings is None or len(codings) != 1 or number is None or not number.is_finite():
             return False
         coding, unit, unit_code = codings[0], quantity.unit, quantity.code
-        known = usual(coding.system, coding.code, coding.display, code.text, unit, unit_code, quantity.system)
+        try:
+            known = usual(coding.system, coding.code, coding.display, code.text, unit, unit_code, quantity.system)
+        except text.Oversize:
+            return False
         when = self.moments.get(written) or self._moment(written)
         if known is None or when is None or not known.low <= number <= known.high:
             return False
@@ -165,7 +171,7 @@ class Reader:
         note = _and(note, said)
         if view.damaged and not JUDGED.isdisjoint(view.damaged):
             refusal, note = refusal or Refusal.MALFORMED, _and(note, f"unreadable: {', '.join(view.damaged)}")
-        if view.modifierExtension is not None and len(view.modifierExtension) > 4:
+        if view.modifierExtension:
             refusal, note = refusal or Refusal.MALFORMED, _and(note, "changed by an extension we do not know")
         if view.note is not None:
             note = _and(note, spoilt(view.note))
@@ -243,6 +249,8 @@ class Reader:
             if refusal is Refusal.NO_VALUE and view is parent and parent.hasMember and not value.text:
                 return  # a panel: its members are observations of their own
         flags, said = interpret(view.interpretation) if view.interpretation is not None else ((), "")
+        if not name.label:
+            name, refusal = UNNAMED, refusal or Refusal.MALFORMED
         spoilt_by = spoilt_text(value.text) if value.text and value.refusal is not None else ""
         for remark in (name.note, value.note, said, spoilt_by):
             note = _and(note, remark)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from msgspec import Struct, field
 
-from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading, Record
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading, Record
 from cds_service.record.trend import trend
 from cds_service.record.units import table
 from cds_service.record.wording import level
@@ -40,7 +40,7 @@ def rank(record: Record, budget: int) -> Selection:
     weighed.sort(key=lambda pair: (-pair[0], -_stamp(pair[1]), pair[1].number))
     chosen = [fact for _, fact in weighed[: max(budget, 0)]]
     held = {fact.number for fact in chosen}
-    left = Counter(kind_of(fact) for fact in record.facts() if fact.number not in held and fact not in record.orders)
+    left = Counter(kind_of(fact) for fact in record.facts() if fact.number not in held and not isinstance(fact, Order))
     return Selection(chosen, left)
 
 

@@ -42,8 +42,9 @@ def _untie(facts: list[F]) -> list[F]:
     return [fact for _, group in groupby(facts, key=_BY_TIME) for fact in sorted(group, key=_tie)]
 
 
-def _tie(fact: Fact) -> tuple[str, str]:
-    return fact.reference, fact.label
+def _tie(fact: Fact) -> tuple[str, ...]:
+    value = (str(fact.value), fact.comparator, fact.text) if isinstance(fact, Reading) else ()
+    return (fact.reference, fact.label, fact.status, fact.note, *value)
 
 
 def settle(readings: list[Reading], refused: list[Reading]) -> list[Reading]:

@@ -9,12 +9,21 @@ from functools import lru_cache
 
 LABEL = 160  # characters of a name
 NOTE = 300  # characters of a remark
+CACHED = 500  # characters beyond which nothing is kept in a cache
 
 
-@lru_cache(maxsize=8192)
+class Oversize(ValueError):
+    """Raised inside a cached function for input too long to be kept; an exception is never cached."""
+
+
+@lru_cache(maxsize=4096)
+def _label(text: str) -> str:
+    return clean(text, LABEL)
+
+
 def label(text: str) -> str:
     """A printed name."""
-    return clean(text, LABEL)
+    return _label(text) if len(text) <= CACHED else clean(text, LABEL)
 
 
 def clean(text: str, limit: int) -> str:

@@ -33,13 +33,19 @@ class Moment(Struct, frozen=True, gc=False):
 NEVER = Moment(None, "")
 
 
-@lru_cache(maxsize=8192)
 def parse(text: str | None, zone: tzinfo) -> Moment:
-    """A moment from a FHIR date, dateTime or instant; lenient towards a missing zone, seconds,
-    a blank for T and a leap second.
+    """A moment from a FHIR date, dateTime or instant.
+
+    Lenient towards a missing zone, missing seconds, a blank for T and a leap second; never towards the order of day
+    and month.
     """
     if not text:
         return NEVER
+    return _parse(text, zone) if len(text) <= 40 else Moment(None, clean(text, 40))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, zone: tzinfo) -> Moment:
     text = clean(text, 40)
     if len(text) <= 10:
         return _partial(text, zone)

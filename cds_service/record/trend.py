@@ -12,6 +12,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cds_service.record.facts import Reading
+from cds_service.record.units import table
 
 NOTABLE = Decimal("0.10")  # share of the first value below which two results count as the same
 
@@ -40,14 +41,17 @@ def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
     last, first = exact[0], exact[-1]
     if first.time == last.time or first.value is None or last.value is None:
         return Trend(first, last, "")
-    return Trend(first, last, direction(first.value, last.value))
+    concept = table().concepts.get(last.concept)
+    return Trend(first, last, direction(first.value, last.value, concept.notable if concept is not None else None))
 
 
-def direction(first: Decimal, last: Decimal) -> str:
-    """'rising', 'falling' or 'stable' for two values of one unit;
-    at least a tenth of the first must lie between them.
+def direction(first: Decimal, last: Decimal, notable: Decimal | None = None) -> str:
+    """'rising', 'falling' or 'stable' for two values of one unit.
+
+    At least ``notable`` must lie between them (units.toml), or a tenth of the first where the table names nothing.
     """
     change = last - first
-    if abs(change) < abs(first) * NOTABLE or change == 0:
+    least = abs(first) * NOTABLE if notable is None else notable
+    if change == 0 or abs(change) < least:
         return "stable"
     return "rising" if change > 0 else "falling"

@@ -16,6 +16,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from cds_service.record.text import CACHED, Oversize
+
 UCUM = "http://unitsofmeasure.org"
 Step = tuple[str, Decimal]
 
@@ -58,6 +60,7 @@ class Concept(Struct, frozen=True, kw_only=True):
     unit_may_be_missing: bool = False
     bare_bound: bool = False
     group: str = ""
+    notable: Decimal | None = None  # the smallest change that counts; without it a tenth of the first value
     words: tuple[str, ...] = ()
     conversions: Mapping[str, Conversion] = field(default_factory=dict)  # folded spelling → conversion
     answer_codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -130,6 +133,7 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
         unit_may_be_missing=row.get("unit_may_be_missing", False),
         bare_bound=row.get("bare_bound", False),
         group=row.get("group", ""),
+        notable=Decimal(row["notable"]) if "notable" in row else None,
         words=tuple(row.get("words", ())),
         conversions=_conversions(row, low, high, spellings) if "unit" in row else {},
         answer_codes={
@@ -185,7 +189,6 @@ def _back(steps: tuple[Step, ...], value: Decimal) -> Decimal:
     return value
 
 
-@lru_cache(maxsize=8192)
 def conversion_for(
     concept: str, code_of: tuple[str, str], unit: str | None, code: str | None, system: str | None
 ) -> Conversion | str:
@@ -194,6 +197,18 @@ def conversion_for(
     A UCUM code decides; a unit that contradicts it is no unit. Without a UCUM code whichever of the two is known
     decides.
     """
+    try:
+        return _conversion_for(concept, code_of, unit, code, system)
+    except Oversize:
+        return "no unit of reasonable length"
+
+
+@lru_cache(maxsize=4096)
+def _conversion_for(
+    concept: str, code_of: tuple[str, str], unit: str | None, code: str | None, system: str | None
+) -> Conversion | str:
+    if len(unit or "") + len(code or "") + len(system or "") > CACHED:
+        raise Oversize
     found = table().codes.get(code_of) or table().concepts[concept]
     known = found.conversions
     by_code, by_unit = _look_up(known, code), _look_up(known, unit)

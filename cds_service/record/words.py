@@ -82,10 +82,9 @@ def says_code_status(codes: Iterable[Code], *texts: str) -> bool:
     return any(t and words().code_status.search(t) for t in texts)
 
 
-@lru_cache(maxsize=2048)
 def says_target(text: str) -> bool:
     """True where a text documents an oxygen saturation target of 88 to 92 %."""
-    return bool(words().target_range.search(text) and words().target_subject.search(text))
+    return "88" in text and bool(words().target_range.search(text) and words().target_subject.search(text))
 
 
 @lru_cache(maxsize=4096)
