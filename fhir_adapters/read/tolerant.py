@@ -1,10 +1,8 @@
 """The slow reader for resources that break the types: keeps what fits, names what does not.
 
 Where a list is asked for and an object stands, the object is a list of one; a lone coding is a CodeableConcept; a
-string
-reference is a Reference; a number written as a string is a number. A member that still does not fit is left out as a
-whole,
-so that a half-read value (a Quantity whose comparator was unreadable) can never pass for a whole one.
+string reference is a Reference; a number written as a string is a number. A member that still does not fit is left out
+as a whole, so that a half-read value (a Quantity whose comparator was unreadable) can never pass for a whole one.
 """
 
 from __future__ import annotations
@@ -152,4 +150,5 @@ _PRIMITIVES: dict[type[inspect.Type], Fit] = {
     inspect.IntType: _integer,
     inspect.DecimalType: _decimal,
     inspect.RawType: _raw,
+    inspect.AnyType: lambda value: value,
 }
