@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from types import TracebackType
 
 from cds_service.errors import TooManyRequests, Unavailable
@@ -48,5 +49,5 @@ class Shares:
             self._buckets.pop(next(iter(self._buckets)))  # the one longest silent
         if left < 1:
             self._buckets[client] = (left, now)
-            raise TooManyRequests("over this client's share", retry_after=max(1, round((1 - left) / self._rate + 0.5)))
+            raise TooManyRequests("over this client's share", retry_after=ceil((1 - left) / self._rate))
         self._buckets[client] = (left - 1, now)

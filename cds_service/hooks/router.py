@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cds_service.hooks import openapi, outcomes
+from cds_service.hooks.admission import Shares
 from cds_service.hooks.ports import House
 from cds_service.hooks.serving import Serving
 from cds_service.services.service import Service
@@ -33,9 +34,12 @@ class BytesRoute(APIRoute):
         return handler
 
 
-def attach_router(app: FastAPI, house: House) -> Serving:
-    """Add discovery, and invocation and feedback of each service; anything else below the prefix gets its error."""
-    serving = Serving(house)
+def attach_router(app: FastAPI, house: House, shares: Shares | None = None) -> None:
+    """Add discovery, and invocation and feedback of each service; anything else below the prefix gets its error.
+
+    ``shares`` limits the calls of each client; None: a generous default in production, no limit elsewhere.
+    """
+    serving = Serving(house, shares)
 
     # https://cds-hooks.hl7.org/2.0/#discovery
     async def discover(_request: Request) -> Response:
@@ -58,7 +62,6 @@ def attach_router(app: FastAPI, house: House) -> Serving:
         app.router.add_api_route(
             path, otherwise, methods=ANY, include_in_schema=False, route_class_override=BytesRoute, response_model=None
         )
-    return serving
 
 
 def _attach_service(app: FastAPI, serving: Serving, service: Service) -> None:

@@ -49,12 +49,12 @@ class Asked(NamedTuple):
 class Serving:
     """What the routes delegate to. Holds limits and calls at work, nothing of a patient once a call is answered."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, shares: Shares | None = None) -> None:
         self._house = house
         self._profiles = profiles.choose(house.settings.clients)
         self._fhir_servers = FhirServers(house.settings)
         self._gate = Gate(house.settings.max_concurrent_calls)
-        self._shares = Shares(time.monotonic) if house.settings.mode == "production" else None
+        self._shares = shares or (Shares(time.monotonic) if house.settings.mode == "production" else None)
         self._flights = Flights()
         self._documents = discovery.Documents(house.services, house.switches)
         self._guard = Guard()

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from cds_service.errors import MissingData, WrongPatient
 from cds_service.hooks import cors
+from cds_service.hooks.admission import Shares
 from cds_service.hooks.client_auth import ClientAuth
 from cds_service.hooks.ports import Clients, House
 from cds_service.hooks.protocol import Card, Coding, FeedbackEntry, Source
@@ -43,11 +44,11 @@ class Cards:
     """Issued cards and feedback, in memory."""
 
     def __init__(self) -> None:
-        self.issued: list[tuple[str, str, IssuedCard]] = []
+        self.issued: list[tuple[str, Call, IssuedCard]] = []
         self.entries: list[tuple[str, str, FeedbackEntry]] = []
 
-    def issue(self, client: str, user: str, cards: Sequence[IssuedCard]) -> None:
-        self.issued += [(client, user, card) for card in cards]
+    def issue(self, client: str, call: Call, cards: Sequence[IssuedCard]) -> None:
+        self.issued += [(client, call, card) for card in cards]
 
     def feedback(self, client: str, service: str, entries: Sequence[FeedbackEntry]) -> None:
         self.entries += [(client, service, entry) for entry in entries]
@@ -143,7 +144,11 @@ class Minimal:
     """A composed app and everything a test may look into."""
 
     def __init__(
-        self, settings: Settings, offered: Mapping[str, Service] | None = None, clients: Clients | None = None
+        self,
+        settings: Settings,
+        offered: Mapping[str, Service] | None = None,
+        clients: Clients | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self.services = offered if offered is not None else services()
         self.replay, self.ledger, self.audit = Answers(), Cards(), Lines()
@@ -160,5 +165,5 @@ class Minimal:
             switches=self.switches,
             clock=lambda: datetime.now(UTC),
         )
-        self.serving = attach_router(self.app, house)
+        attach_router(self.app, house, shares)
         self.app.add_middleware(CORSMiddleware, **cors.options(settings))

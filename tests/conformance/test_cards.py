@@ -208,10 +208,10 @@ def test_C6_every_card_has_a_uuid_that_the_ledger_knows() -> None:
     house = Minimal(Settings(), services(answer))
     with TestClient(house.app) as client:
         (found,) = check_response(client.post("/cds-services/patient-summary", json=bodies.request()).json())
-    ((_, user, entry),) = house.ledger.issued
+    ((_, call, entry),) = house.ledger.issued
     assert entry.uuid == found["uuid"]
     assert entry.suggestions == (found["suggestions"][0]["uuid"],)
-    assert user == "Practitioner/demo"
+    assert call.request.context.userId == "Practitioner/demo"
 
 
 @pytest.mark.parametrize(
