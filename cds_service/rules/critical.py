@@ -16,12 +16,21 @@ from cds_service.rules.catalogue import Source
 POPULATIONS = ("newborn", "child", "kidney-failure")
 
 
+class Si(Struct, frozen=True, forbid_unknown_fields=True):
+    """The source's limits in the other unit system."""
+
+    unit: str
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
 class Override(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Members of a row another population has otherwise; false takes a limit away."""
 
     source: str
     low: Decimal | Literal[False] | None = None
     high: Decimal | Literal[False] | None = None
+    si: Si | None = None
     note: str = ""
 
 
@@ -34,6 +43,7 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     source: str
     low: Decimal | Literal[False] | None = None
     high: Decimal | Literal[False] | None = None
+    si: Si | None = None
     note: str = ""
     newborn: Override | None = None
     child: Override | None = None
@@ -47,6 +57,7 @@ class Limit(Struct, frozen=True):
     unit: str
     low: Decimal | None
     high: Decimal | None
+    si: Si | None
     fresh: timedelta
     source: Source
     note: str
@@ -57,14 +68,26 @@ class Limit(Struct, frozen=True):
 
         A bound counts where it proves it: “>6.0” at a high limit of 6.0 does, “>5.0” proves nothing.
         """
-        value = reading.value
+        value, low, high, _ = self._compared(reading)
         if value is None or reading.refusal is not None:
             return ""
-        if self.high is not None and value >= self.high and reading.comparator not in ("<", "<="):
+        if high is not None and value >= high and reading.comparator not in ("<", "<="):
             return "high"
-        if self.low is not None and value <= self.low and reading.comparator not in (">", ">="):
+        if low is not None and value <= low and reading.comparator not in (">", ">="):
             return "low"
         return ""
+
+    def _compared(self, reading: Reading) -> tuple[Decimal | None, Decimal | None, Decimal | None, str]:
+        """Value, limits and unit: the source's own where the result was written in the other unit system."""
+        if self.si is not None and reading.written_value is not None and reading.written_unit == self.si.unit:
+            return reading.written_value, self.si.low, self.si.high, self.si.unit
+        return reading.value, self.low, self.high, self.unit
+
+    def edge(self, reading: Reading) -> tuple[Decimal, str]:
+        """The limit a critical reading is beyond, and its unit."""
+        value, low, high, unit = self._compared(reading)
+        edge = high if self.beyond(reading) == "high" else low
+        return (edge if edge is not None else value or Decimal(0)), unit
 
     def excess(self, reading: Reading) -> float:
         """How far beyond its limit, as a share of the limit; orders worse values of one concept."""
@@ -96,11 +119,12 @@ class CriticalTable:
 
     def _resolve(self, row: Row, population: str) -> Limit | None:
         override = {"newborn": row.newborn, "child": row.child, "kidney-failure": row.kidney_failure}.get(population)
-        low, high = row.low, row.high
+        low, high, si = row.low, row.high, row.si
         name, note = row.source, row.note
         if override is not None:
             low = override.low if override.low is not None else low
             high = override.high if override.high is not None else high
+            si = override.si  # limits of another population may not be mixed
             name, note = override.source, override.note
         if name not in self.sources:
             raise ValueError(f"critical value {row.concept}: unknown source {name!r}")
@@ -116,6 +140,7 @@ class CriticalTable:
             row.unit,
             low,
             high,
+            si,
             timedelta(hours=row.hours),
             self.sources[name],
             note,

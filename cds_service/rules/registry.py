@@ -7,7 +7,18 @@ from typing import Any
 
 from cds_service.rules import triage
 from cds_service.rules.logic import Logic
-from cds_service.rules.orders import allergy, contrast, imaging, kidney_drugs, metformin, pairs, populations, unchecked
+from cds_service.rules.orders import (
+    allergy,
+    contrast,
+    imaging,
+    kidney_drugs,
+    metformin,
+    pairs,
+    populations,
+    potassium,
+    qt,
+    unchecked,
+)
 from cds_service.rules.record import allergies, critical, scores, state
 
 LOGIC: Mapping[str, Logic[Any]] = {
@@ -23,6 +34,8 @@ LOGIC: Mapping[str, Logic[Any]] = {
         kidney_drugs,
         metformin,
         pairs,
+        potassium,
+        qt,
         populations,
         unchecked,
         triage,

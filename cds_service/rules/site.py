@@ -33,6 +33,7 @@ class LimitChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     unit: str | UnsetType = UNSET
     low: Any | UnsetType = UNSET
     high: Any | UnsetType = UNSET
+    si: dict[str, Any] | UnsetType = UNSET
     hours: int | UnsetType = UNSET
     note: str | UnsetType = UNSET
     newborn: dict[str, Any] | UnsetType = UNSET
@@ -73,7 +74,8 @@ def apply_tables(site: Site, content: Mapping[str, dict[str, Any]]) -> None:
             row = {"concept": concept}
             table["value"].append(row)
         row["source"] = key
-        for member in ("unit", "low", "high", "hours", "note"):
+        row.pop("si", None)  # the pack's limits in the other unit system do not belong to the site's
+        for member in ("unit", "low", "high", "si", "hours", "note"):
             value = getattr(change, member)
             if value is not UNSET:
                 row[member] = value

@@ -55,6 +55,22 @@ class Kidney(Struct, frozen=True):
         """True when something can be said: a value, an acute injury, or maintenance dialysis."""
         return self.egfr is not None or bool(self.aki) or self.dialysis
 
+    @property
+    def words(self) -> dict[str, str]:
+        """``kidney`` in a few words for a summary, ``kidney_text`` in full."""
+        if self.aki:
+            short = f"AKI stage {self.aki}"
+        elif self.egfr is not None:
+            short = f"eGFR {self.egfr}"
+        else:
+            short = "maintenance dialysis" if self.dialysis else "kidney function not known"
+        return {"kidney": short, "kidney_text": self.text}
+
+    @property
+    def worse(self) -> float:
+        """Orders kidney findings: any acute injury above any eGFR, lower eGFR above higher."""
+        return 1000.0 + self.aki if self.aki else float(-(self.egfr or 0))
+
     def below(self, limit: int | Decimal) -> bool:
         """True when eGFR is known and below the limit."""
         return self.egfr is not None and self.egfr < limit
@@ -67,15 +83,12 @@ class Situation:
         self.record = record
         self.tables = tables
         self.feed = Feed(record)
-        self._scores: dict[str, ScoreResult] = {}
+        self._places = {id(order): place for place, order in enumerate(record.orders)}
         self._studies: dict[int, Study] = {}
 
     def score(self, name: str) -> ScoreResult:
-        """One calculator fed from the record, once."""
-        found = self._scores.get(name)
-        if found is None:
-            found = self._scores[name] = score(name, self.feed)
-        return found
+        """One calculator fed from the record."""
+        return score(name, self.feed)
 
     @cached_property
     def age(self) -> int | None:
@@ -160,14 +173,13 @@ class Situation:
 
     @cached_property
     def drafts(self) -> list[Drug]:
-        """Draft medication orders of the call, mapped or not, in a fixed order."""
+        """Draft medication orders of the call, mapped or not."""
         match = self.tables.drugs.match
-        drafts = [
+        return [
             Drug(order, match(order.label, order.codes))
             for order in self.record.orders
             if order.resource_type in DRUG_ORDERS and not order.do_not_perform
         ]
-        return sorted(drafts, key=lambda drug: drug.fact.number)
 
     def drug(self, order: Order) -> Drug:
         """A draft, mapped. An order that is no medication maps to nothing."""
@@ -182,15 +194,20 @@ class Situation:
         """
         yield from self.drugs
         for other in self.drafts:
-            fact = other.fact
-            if isinstance(fact, Order) and fact.number != order.number and owns(order, fact):
+            if isinstance(other.fact, Order) and self.owns(order, other.fact):
                 yield other
+
+    def owns(self, order: Order, other: Order) -> bool:
+        """Which of two drafts speaks for both: a selected one before one that is not, else the one sent first."""
+        if other is order:
+            return False
+        return (not order.selected, self._places[id(order)]) < (not other.selected, self._places[id(other)])
 
     def study(self, order: Order) -> Study:
         """The imaging study a draft asks for; one without modality is no imaging order."""
-        found = self._studies.get(order.number)
+        found = self._studies.get(id(order))
         if found is None:
-            found = self._studies[order.number] = self.tables.imaging.order(order)
+            found = self._studies[id(order)] = self.tables.imaging.order(order)
         return found
 
     def kind(self, order: Order) -> Kind:
@@ -214,11 +231,6 @@ class Situation:
             if encounter.category.upper() in INPATIENT and encounter.status in OPEN and not ended:
                 return encounter
         return None
-
-
-def owns(order: Order, other: Order) -> bool:
-    """Which of two drafts speaks for both: a selected one before one that is not, else the lower number."""
-    return (not order.selected, order.number) < (not other.selected, other.number)
 
 
 def names(members: Sequence[str] | frozenset[str]) -> str:

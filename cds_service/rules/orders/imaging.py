@@ -9,7 +9,7 @@ from cds_service.record.facts import Event, Fact, Order
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.imaging import Study
 from cds_service.rules.logic import Given, conclude, order_logic
-from cds_service.rules.situation import Situation, owns
+from cds_service.rules.situation import Situation
 
 NOT_DONE = frozenset(
     ("cancelled", "revoked", "entered-in-error", "unknown", "not-done", "draft", "stopped", "inactive")
@@ -42,7 +42,7 @@ def duplicate_imaging(rule: Rule, given: Windows, situation: Situation, order: O
         yield _finding(rule, "found", order, earlier, {"how": _how(earlier)})
         return
     for other in situation.record.orders:
-        if other.number == order.number or other.do_not_perform or not owns(order, other):
+        if other.do_not_perform or not situation.owns(order, other):
             continue
         if other.resource_type == "ServiceRequest" and study.same_region(situation.study(other)):
             yield _finding(rule, "draft", order, other, {})

@@ -61,7 +61,13 @@ class Doses(Given, frozen=True):
             raise ValueError("a drug has more than one row")
 
 
-@order_logic("nsaid-kidney", NsaidLimits, avoid="drug kidney", caution="drug kidney", injury="drug kidney")
+@order_logic(
+    "nsaid-kidney",
+    NsaidLimits,
+    avoid="drug kidney kidney_text",
+    caution="drug kidney kidney_text",
+    injury="drug kidney kidney_text",
+)
 def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Order) -> Iterator[Finding]:
     """An NSAID with eGFR below 60 (caution) or below 30 (avoid), or in AKI."""
     mine = situation.drug(order).among(given.drugs.members)
@@ -79,12 +85,12 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     yield conclude(
         rule,
         text,
-        {"drug": names(mine), "kidney": kidney.text},
+        {"drug": names(mine), **kidney.words},
         key=f"{text}:{names(mine)}",
         tier=tier,
         facts=(order, *kidney.facts),
         order=order,
-        worse=1000.0 + kidney.aki if kidney.aki else float(-(kidney.egfr or 0)),
+        worse=kidney.worse,
         values={"egfr": kidney.egfr, "aki_stage": kidney.aki},
     )
 
@@ -93,7 +99,7 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     "renal-dosing",
     Doses,
     found="drug clearance advice label dose",
-    unsteady="drug kidney label dose",
+    unsteady="drug kidney kidney_text label dose",
     unknown="drug label",
 )
 def renal_dosing(rule: Rule, given: Doses, situation: Situation, order: Order) -> Iterator[Finding]:
@@ -110,7 +116,7 @@ def renal_dosing(rule: Rule, given: Doses, situation: Situation, order: Order) -
             yield conclude(
                 rule,
                 "unsteady" if unsteady else "unknown",
-                {**words, "kidney": situation.kidney.text},
+                {**words, **situation.kidney.words},
                 key=f"{row.drug}:{'unsteady' if unsteady else 'unknown'}",
                 tier=Tier.ORDINARY if unsteady else Tier.REMARK,
                 facts=(order, *clearance.inputs, *(situation.kidney.facts if unsteady else ())),

@@ -63,7 +63,7 @@ def drug_name_mismatch(rule: Rule, given: NoParameters, situation: Situation, or
 def medications_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
     """Active medications no rule knows: said once, with the first drug order of the call."""
     drafts = situation.drafts
-    if not situation.unmapped or not drafts or drafts[0].fact.number != order.number:
+    if not situation.unmapped or not drafts or drafts[0].fact is not order:
         return
     unmapped = situation.unmapped
     words = {"order": order.label, "count": len(unmapped), "names": ", ".join(m.label for m in unmapped[:3])}

@@ -84,12 +84,12 @@ def critical_value(rule: Rule, given: CriticalGiven, situation: Situation) -> It
         if old and age > limit.fresh + timedelta(hours=given.old_hours):
             continue
         start, count = since(series, limit, side)
-        edge = limit.high if side == "high" else limit.low
+        edge, unit = limit.edge(reading)
         words = {
             "label": reading.label,
             "value": wording.value(reading),
             "side": "at or above" if side == "high" else "at or below",
-            "limit": f"{edge:f} {limit.unit}" if not limit.unit.startswith(("{", "[")) else f"{edge:f}",
+            "limit": f"{edge:f} {wording.unit(unit)}".strip(),
             "count": count,
         }
         yield conclude(

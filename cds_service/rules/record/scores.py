@@ -6,14 +6,14 @@ thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 from msgspec import Struct
 
 from cds_service.record import wording
-from cds_service.record.facts import Reading
+from cds_service.record.facts import Fact, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
 from cds_service.rules.situation import Situation
@@ -81,6 +81,11 @@ class Combination(Given, frozen=True):
     from_years: int = 16
 
 
+def _values(facts: Iterable[Fact]) -> str:
+    """Readings with their values, for a sentence."""
+    return ", ".join(f"{fact.label} {wording.value(fact)}" for fact in facts if isinstance(fact, Reading))
+
+
 @record_logic("news2", Points, total="total text", bound="total missing", single="text")
 def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
     """NEWS2, or its lower bound where parts are missing; below the threshold, a single parameter scoring 3."""
@@ -143,20 +148,22 @@ def shock_index(rule: Rule, given: Ratio, situation: Situation) -> Iterator[Find
         )
 
 
-@record_logic("danger-zone", Children, found="text")
+@record_logic("danger-zone", Children, found="values")
 def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
     """Heart rate, respiratory rate or saturation in the danger zone of a child's age (ESI v4)."""
     result = situation.score("ESI_danger_zone")
     if result.result.get("danger_zone") and situation.age is not None and situation.age < given.below_years:
-        yield conclude(rule, "found", {"text": result.text}, facts=result.inputs, missing=result.missing, worse=1.0)
+        yield conclude(
+            rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, missing=result.missing, worse=1.0
+        )
 
 
-@record_logic("paediatric-hypotension", Children, found="text")
+@record_logic("paediatric-hypotension", Children, found="values")
 def paediatric_hypotension(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
     """Systolic pressure below the limit of a child's age (PALS)."""
     result = situation.score("PedsHypotension")
     if result.result.get("hypotensive") and situation.age is not None and situation.age < given.below_years:
-        yield conclude(rule, "found", {"text": result.text}, facts=result.inputs, worse=1.0)
+        yield conclude(rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, worse=1.0)
 
 
 @record_logic("aki", Points, found="text", recent="text")
@@ -245,8 +252,7 @@ def red_flag(rule: Rule, given: Combination, situation: Situation) -> Iterator[F
         if reading is None or not condition.met(reading):
             return
         met.append(reading)
-    values = ", ".join(f"{reading.label} {wording.value(reading)}" for reading in met)
-    yield conclude(rule, "found", {"values": values}, facts=met, worse=1.0)
+    yield conclude(rule, "found", {"values": _values(met)}, facts=met, worse=1.0)
 
 
 CHECKS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cds_service.record.facts import Event, Fact
+from cds_service.record import wording
+from cds_service.record.facts import Event, Fact, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
 from cds_service.rules.parameters import DrugGroup, ProblemGroups
@@ -24,6 +25,12 @@ class Discharge(Given, frozen=True):
 
     days: int
     classes: frozenset[str]
+
+
+class CodeStatus(Given, frozen=True):
+    """``ask_from_years``: age from which, during a stay, it matters that none is recorded."""
+
+    ask_from_years: int
 
 
 class Groups(Given, frozen=True):
@@ -51,19 +58,19 @@ def active_problem(rule: Rule, given: Groups, situation: Situation) -> Iterator[
         yield conclude(rule, "found", {"names": listed([p.label for p in found])}, facts=found)
 
 
-@record_logic("code-status", NoParameters, found="status", missing="")
-def code_status(rule: Rule, given: NoParameters, situation: Situation) -> Iterator[Finding]:
+@record_logic("code-status", CodeStatus, found="status", missing="")
+def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator[Finding]:
     """The newest code status; in hospital, that none is recorded."""
     record = situation.record
     stated = record.readings.get("code_status", ())
-    directives: list[Fact] = [g for g in record.goals if g.status not in ("inactive", "entered-in-error", "rejected")]
+    directives: list[Fact] = [goal for goal in record.goals if goal.category == "code-status"]
     if stated:
         newest = stated[0]
         label = newest.text or next((c.display for c in newest.value_codes if c.display), newest.label)
         yield conclude(rule, "found", {"status": label}, key=label, facts=[newest, *directives])
     elif directives:
         yield conclude(rule, "found", {"status": listed([d.label for d in directives])}, facts=directives)
-    elif situation.stay is not None:
+    elif situation.stay is not None and ((situation.age or 0) >= given.ask_from_years or situation.problems("cancer")):
         yield conclude(
             rule, "missing", {}, key="missing", tier=Tier.REMARK, facts=(situation.stay,), missing=("code status",)
         )
@@ -74,7 +81,9 @@ def pregnancy(rule: Rule, given: NoParameters, situation: Situation) -> Iterator
     """A pregnancy the record states; not recorded is said where it matters: at imaging and teratogenic orders."""
     state = situation.pregnancy
     if state.state == "pregnant":
-        yield conclude(rule, "found", {"what": state.facts[0].label}, facts=state.facts)
+        first = state.facts[0]
+        what = f"{first.label} {wording.value(first)}" if isinstance(first, Reading) else first.label
+        yield conclude(rule, "found", {"what": what.strip()}, facts=state.facts)
 
 
 @record_logic("recent-discharge", Discharge, found="days")

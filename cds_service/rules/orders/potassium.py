@@ -1,0 +1,113 @@
+"""Drugs that raise potassium: two at once, or one while potassium is high."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from cds_service.record import wording
+from cds_service.record.facts import Order, Reading
+from cds_service.rules.catalogue import Finding, Rule
+from cds_service.rules.logic import Given, Tier, conclude, order_logic
+from cds_service.rules.orders.pairs import gather
+from cds_service.rules.parameters import DrugGroup
+from cds_service.rules.situation import Drug, Situation, names
+
+
+class Potassium(Given, frozen=True):
+    """Groups that raise potassium; the level rises with potassium (mmol/L) or eGFR beyond these limits."""
+
+    groups: dict[str, DrugGroup]
+    raised_from_mmol_l: Decimal
+    raised_below_egfr: int
+    hours: int
+
+
+class PotassiumOrder(Given, frozen=True):
+    """A single drug that raises potassium, ordered while potassium is at or above ``from_mmol_l``."""
+
+    drugs: DrugGroup
+    from_mmol_l: Decimal
+    hours: int
+
+
+def potassium(situation: Situation, hours: int) -> Reading | None:
+    """The newest potassium within the window."""
+    return situation.record.latest("potassium", timedelta(hours=hours))
+
+
+def at_least(reading: Reading | None, limit: Decimal) -> bool:
+    """True when the value, or what its comparator proves, reaches the limit."""
+    return (
+        reading is not None
+        and reading.value is not None
+        and reading.value >= limit
+        and reading.comparator not in ("<", "<=")
+    )
+
+
+@order_logic(
+    "potassium-pair",
+    Potassium,
+    found="drug partner partner_label",
+    raised="drug partner partner_label why",
+    unknown="drug partner partner_label",
+)
+def potassium_pair(rule: Rule, given: Potassium, situation: Situation, order: Order) -> Iterator[Finding]:
+    """Different ways of raising potassium at once; worse with potassium or kidney function beyond the limits."""
+    drug = situation.drug(order)
+    mine = {group: found for group, drugs in given.groups.items() if (found := drug.among(drugs.members))}
+    met = gather(_other_ways(given, mine, situation, order)) if mine else None
+    if met is None:
+        return
+    level, kidney = potassium(situation, given.hours), situation.kidney
+    high = at_least(level, given.raised_from_mmol_l)
+    low = kidney.below(given.raised_below_egfr) or kidney.aki > 0 or kidney.dialysis
+    why = ([f"{level.label} is {wording.value(level)}"] if high and level else []) + (
+        [kidney.words["kidney"]] if low else []
+    )
+    yield conclude(
+        rule,
+        "raised" if why else "unknown" if level is None else "found",
+        {**met.words, "why": " and ".join(why)},
+        key=met.key,
+        tier=Tier.RAISED if why else Tier.ORDINARY,
+        facts=(*met.facts(order), *((level,) if level else ()), *(kidney.facts if low else ())),
+        missing=(("potassium",) if level is None else ()) + (() if kidney.known else kidney.missing),
+        order=order,
+        worse=float(level.value) if level is not None and level.value is not None else 0.0,
+        values={**met.words, "raised": bool(why)},
+    )
+
+
+def _other_ways(
+    given: Potassium, mine: dict[str, frozenset[str]], situation: Situation, order: Order
+) -> Iterator[tuple[frozenset[str], frozenset[str], Drug]]:
+    for partner in situation.partners(order):
+        for group, drugs in given.groups.items():
+            theirs = partner.among(drugs.members)
+            for own, found in mine.items():
+                if theirs and own != group and not theirs & found:
+                    yield found, theirs, partner
+
+
+@order_logic("potassium-order", PotassiumOrder, found="drug value")
+def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, order: Order) -> Iterator[Finding]:
+    """A drug that raises potassium ordered while potassium is high already."""
+    mine = situation.drug(order).among(given.drugs.members)
+    level = potassium(situation, given.hours)
+    if mine and level is not None and at_least(level, given.from_mmol_l):
+        yield conclude(
+            rule,
+            "found",
+            {"drug": names(mine), "value": wording.value(level)},
+            key=names(mine),
+            facts=(order, level),
+            order=order,
+            worse=float(level.value or 0),
+            values={"drug": names(mine)},
+        )
+
+
+CHECKS = (potassium_pair, potassium_order)
