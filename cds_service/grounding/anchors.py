@@ -9,6 +9,10 @@ from cds_service.grounding.lexicon import Kind
 from cds_service.grounding.tokens import Token
 
 
+_SMALL = (Kind.LIGHT, Kind.STATE, Kind.PLACE)
+_CLOSE = 4  # tokens between a claim word and the value it introduces
+
+
 class Anchor(NamedTuple):
     """``what``: 'name', 'value' or 'date'; ``mask``: the cited facts it can stand for."""
 
@@ -39,21 +43,28 @@ def clause(read: Sequence[Token], position: int) -> tuple[int, int]:
 
 
 def bound(read: Sequence[Token], anchors: Sequence[Anchor], position: int, everything: int) -> int:
-    """What a claim word is about: a value given just before it, else one right after it, else what was named last in its
-    clause, else what comes next, else all cited facts."""
+    """What a claim word is about: the value just before it (or, after a comma, the one just after it), else what was named
+    last in its clause, else what comes next, else all cited facts.
+    """
     first, last = clause(read, position)
     inside = [a for a in anchors if a.what != "date" and first <= a.first < last]
     ahead = [a for a in inside if a.first > position]
     behind = [a for a in inside if a.last < position]
+    given = ahead[0] if ahead and ahead[0].what == "value" and ahead[0].first - position <= _CLOSE else None
     if behind and behind[-1].what == "value":
-        return behind[-1].mask
-    if ahead and ahead[0].what == "value" and ahead[0].first - position <= 4 and _open(read, position, ahead[0].first):
-        return ahead[0].mask
+        new_part = _paused(read, behind[-1].last, position)
+        return given.mask if given and new_part and _leads_to(read, position, given.first) else behind[-1].mask
+    if given and not any(read[i].word in (",", ")") for i in range(position + 1, given.first)):
+        return given.mask
     if behind:
         return behind[-1].mask
     return ahead[0].mask if ahead else everything
 
 
-def _open(read: Sequence[Token], start: int, end: int) -> bool:
-    """No pause other than an opening parenthesis between two tokens."""
-    return all(read[i].kind is not Kind.SOFT or read[i].word == "(" for i in range(start + 1, end))
+def _leads_to(read: Sequence[Token], start: int, end: int) -> bool:
+    """Only small words stand between, and none that starts something else: "high at 6.1", not "high, rising from 4.9"."""
+    return all(read[i].kind in _SMALL and read[i].word not in ("from", "and", "or") for i in range(start + 1, end))
+
+
+def _paused(read: Sequence[Token], start: int, end: int) -> bool:
+    return any(read[i].kind is Kind.SOFT for i in range(start + 1, end))

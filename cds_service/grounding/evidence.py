@@ -85,7 +85,8 @@ def strings(fact: Fact) -> Iterable[str]:
     if isinstance(fact, Problem):
         yield from (fact.clinical_status, fact.verification.replace("-", " "), fact.category.replace("-", " "))
     elif isinstance(fact, Allergy):
-        yield from (fact.criticality.replace("-", " "), fact.severity, fact.type, *fact.category, *fact.manifestations)
+        level = fact.criticality.replace("-", " ")
+        yield from (f"{level} criticality {level}", fact.severity, fact.type, *fact.category, *fact.manifestations)
     elif isinstance(fact, Medication):
         yield from (fact.intent, fact.dose)
     elif isinstance(fact, Event):
@@ -125,7 +126,8 @@ def _names(fact: Fact) -> frozenset[str]:
 def tense(fact: Fact) -> Tense:
     """Active, past, planned, family, done or measured: from status members, and from the label where it says so itself."""
     if isinstance(fact, Reading):
-        return Tense.MEASURED
+        in_words = source(fact.text).tenses if fact.text else _NO_WORDS
+        return Tense.PAST if "past" in in_words else Tense.FAMILY if "family" in in_words else Tense.MEASURED
     if isinstance(fact, Order):
         return Tense.PLANNED
     said = source(fact.label).tenses

@@ -90,13 +90,15 @@ def is_range(low: str, high: str, evidence: Evidence) -> bool:
     return Decimal(low) == fact.low and Decimal(high) == fact.high
 
 
-def comparison_holds(figure: Figure, cited: Sequence[Evidence]) -> bool:
-    """ "above 5.1": 5.1 is a limit or another cited value, and a cited reading really lies beyond it."""
+def compared(figure: Figure, cited: Sequence[Evidence]) -> int | None:
+    """For "above 5.1": mask of the cited readings whose value that is, 0 for a limit; None when nothing cited lies beyond it."""
     threshold = Decimal(figure.text)
     same_unit = [e for e in cited if figure.unit in ("", e.unit)]
     values = [e.fact.value for e in same_unit if isinstance(e.fact, Reading) and e.fact.value is not None]
-    known = threshold in values or any(is_limit(figure, e) for e in same_unit)
-    return known and any(_beyond(value, figure.sign, threshold) for value in values)
+    if not any(_beyond(value, figure.sign, threshold) for value in values):
+        return None
+    mask = matching(figure._replace(sign=""), cited)
+    return mask if mask or any(is_limit(figure, e) for e in same_unit) else None
 
 
 def _beyond(value: Decimal, sign: str, threshold: Decimal) -> bool:

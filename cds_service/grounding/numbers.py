@@ -8,7 +8,7 @@ from decimal import Decimal
 from cds_service.grounding.anchors import Anchor
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.figures import Figure, comparison_holds, is_limit, is_range, matching
+from cds_service.grounding.figures import Figure, compared, is_limit, is_range, matching
 from cds_service.grounding.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
 from cds_service.grounding.spans import age_holds, span_holds
 from cds_service.grounding.statement import Reason
@@ -59,7 +59,7 @@ def _number(
     before = read[position - 1].kind if position else Kind.LIGHT
     figure = Figure(text, unit, _SIGNS.get(before, ""), before is Kind.ABOUT)
     if _limit_context(read, position):
-        return 0 if any(is_limit(figure, e) for e in cited) else (Reason.NUMBER, text)
+        return _limit(read, position, figure, cited)
     return matching(figure, cited) or _otherwise(read, position, figure, cited, desk)
 
 
@@ -73,8 +73,10 @@ def _otherwise(
     read: Sequence[Token], position: int, figure: Figure, cited: Sequence[Evidence], desk: Desk
 ) -> int | Fault:
     text = figure.text
-    if figure.sign and comparison_holds(figure, cited):
-        return 0
+    if figure.sign:
+        threshold = compared(figure, cited)
+        if threshold is not None:
+            return threshold
     span_at = position + 2 if position + 1 < len(read) and read[position + 1].word == "-" else position + 1
     span = str(read[span_at].payload) if span_at < len(read) and read[span_at].kind is Kind.SPAN else ""
     after = {t.word for t in read[span_at + 1 : span_at + 3]}
@@ -113,6 +115,16 @@ def _limit_context(read: Sequence[Token], position: int) -> bool:
         if token.word == "," or token.kind in (Kind.HARD, Kind.CONTENT):
             return False
     return False
+
+
+def _limit(read: Sequence[Token], position: int, figure: Figure, cited: Sequence[Evidence]) -> int | Fault:
+    """A limit of a cited reading; "above the limit of 5.1" only where the reading lies there."""
+    signs = [_SIGNS[t.kind] for t in read[max(position - 6, 0) : position] if t.kind in _SIGNS]
+    if not any(is_limit(figure, e) for e in cited):
+        return Reason.NUMBER, figure.text
+    if signs and compared(figure._replace(sign=signs[-1]), cited) is None:
+        return Reason.STATE, figure.text
+    return 0
 
 
 def _count_holds(read: Sequence[Token], position: int, text: str, cited: Sequence[Evidence]) -> bool:

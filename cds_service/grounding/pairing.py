@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cds_service.grounding.anchors import Anchor, bits
 from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Token
+from cds_service.grounding.tokens import Token
 from cds_service.grounding.vocabulary import Fault
 
 
@@ -66,25 +66,46 @@ def _names_after(named: Sequence[Anchor]) -> Anchor | None:
 
 
 def _dates_with_neighbours(anchors: Sequence[Anchor]) -> Anchor | None:
+    """Each date fits what stands beside it; each name or value fits the date right after it, or the one right before."""
     for position, anchor in enumerate(anchors):
-        before = _nearest(anchors, range(position - 1, -1, -1), date=anchor.what != "date")
-        after = _nearest(anchors, range(position + 1, len(anchors)), date=anchor.what != "date")
         if anchor.what == "date":
+            before = _nearest(anchors, range(position - 1, -1, -1))
+            after = _nearest(anchors, range(position + 1, len(anchors)))
+            in_order = _in_order(anchors, position)
             beside = (before.mask if before else 0) | (after.mask if after else 0)
-            if (before or after) and not beside & anchor.mask:
+            if in_order is False or (in_order is None and beside and not beside & anchor.mask):
                 return anchor
-        else:
-            next_one = anchors[position + 1] if position + 1 < len(anchors) else None
-            if next_one is None or next_one.what != "date" or next_one.mask & anchor.mask:
-                continue
-            previous = anchors[position - 1] if position else None
-            if not (previous and previous.what == "date" and previous.mask & anchor.mask):
-                return anchor
+            continue
+        following = anchors[position + 1] if position + 1 < len(anchors) else None
+        if following is None or following.what != "date" or following.mask & anchor.mask:
+            continue
+        previous = anchors[position - 1] if position else None
+        fits_previous = previous is not None and previous.what == "date" and previous.mask & anchor.mask
+        if not fits_previous and not _in_order(anchors, position + 1):
+            return anchor
     return None
 
 
-def _nearest(anchors: Sequence[Anchor], places: range, *, date: bool) -> Anchor | None:
-    return next((anchors[i] for i in places if (anchors[i].what == "date") is date), None)
+def _in_order(anchors: Sequence[Anchor], position: int) -> bool | None:
+    """ "from 38 to 212 between 18 and 20 November": as many dates as values before them, each fitting its own or not.
+
+    None where dates and values do not stand in such a row.
+    """
+    first = position
+    while first > 0 and anchors[first - 1].what == "date":
+        first -= 1
+    last = first
+    while last < len(anchors) and anchors[last].what == "date":
+        last += 1
+    count = last - first
+    values = anchors[max(first - count, 0) : first]
+    if count < 2 or len(values) != count or any(v.what != "value" for v in values):  # noqa: PLR2004 - one date is no row
+        return None
+    return all(v.mask & d.mask for v, d in zip(values, anchors[first:last], strict=True))
+
+
+def _nearest(anchors: Sequence[Anchor], places: range) -> Anchor | None:
+    return next((anchors[i] for i in places if anchors[i].what != "date"), None)
 
 
 def _from_to(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Anchor | None:
@@ -99,8 +120,3 @@ def _from_to(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[E
             if not any(a is not None and b is not None and a < b for a in earlier for b in later):
                 return first
     return None
-
-
-def is_pair(token: Token) -> bool:
-    """True for 128/82."""
-    return isinstance(token.payload, Numeral) and token.payload.shape == "pair"

@@ -8,6 +8,7 @@ from cds_service.grounding.lexicon import Kind
 from cds_service.grounding.tokens import Token
 
 _NEGATORS = (Kind.NOT_BEFORE, Kind.NOT_AFTER)
+_STOPS = frozenset({"on", "at", "since", "after", "before", "was", "were", "is", "are", "has", "have", "had"})
 _PAUSES = (Kind.SOFT, Kind.HARD)
 _NONE: frozenset[int] = frozenset()
 # what a negation can reach: words that name or claim something
@@ -55,7 +56,7 @@ def _ahead(read: Sequence[Token], index: int) -> list[int]:
             break
         if token.kind is Kind.SOFT and not (token.word == "," and reached and _list_goes_on(read, i)):
             break
-        if token.word in ("with", "and") and reached and not _list_goes_on(read, i):
+        if reached and (token.word in _STOPS or (token.word in ("with", "and") and not _list_goes_on(read, i))):
             break
         if token.kind in _REACHED:
             reached.append(i)
@@ -76,7 +77,7 @@ def _behind(read: Sequence[Token], index: int) -> list[int]:
     reached: list[int] = []
     for i in range(index - 1, -1, -1):
         token = read[i]
-        if token.kind is Kind.HARD or token.kind in _NEGATORS or (token.kind in _PAUSES and reached):
+        if token.kind in (Kind.HARD, Kind.NOT_AFTER) or (token.kind in _PAUSES and reached):
             break
         if token.kind in _REACHED:
             reached.append(i)

@@ -33,6 +33,8 @@ def claims(
     everything = (1 << len(cited)) - 1
     for mark in marks:
         kind, payload, word = read[mark]
+        if kind in (Kind.OVER, Kind.UNDER) and not _number_follows(read, mark):
+            kind, payload = Kind.STATE, "high" if kind is Kind.OVER else "low"  # "above the reference range"
         if kind not in _CLAIMS:
             continue
         facts = [cited[i].fact for i in bits(bound(read, anchors, mark, everything))]
@@ -51,6 +53,11 @@ def claims(
 
 
 _CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
+
+
+def _number_follows(read: Sequence[Token], mark: int) -> bool:
+    following = next((t for t in read[mark + 1 :] if t.kind is not Kind.LIGHT), None)
+    return following is not None and following.kind is Kind.NUMBER
 
 
 def _state(name: str, readings: Sequence[Reading], desk: Desk) -> bool:

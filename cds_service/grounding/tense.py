@@ -32,7 +32,7 @@ def tense(
     said: dict[int, Tense] = {}
     for mark in marks:
         word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind is Kind.TENSE else "")
-        if word not in _FITS:
+        if word not in _FITS or (mark and read[mark - 1].word == "no longer"):
             continue
         if mark in reached:
             word = _OPPOSITE.get(word, word)

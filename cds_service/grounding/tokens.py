@@ -18,7 +18,7 @@ _TYPOGRAPHY = str.maketrans(
     }
 )  # fmt: skip
 _FOREIGN = re.compile(r"[^\x20-\x7e°]")
-_THOUSANDS_UNIT = re.compile(r"(?:x\s?)?\b10[*^](\d{1,2})/")
+_THOUSANDS_UNIT = re.compile(r"(?:\bx\s?|\b)10[*^](\d{1,2})/")
 _TOKEN = re.compile(
     r"\d{4}-\d\d-\d\dt\d\d:\d\d[\d:.]*(?:z|[+-]\d\d:?\d\d)?"
     r"|(?<![\w.)])-\d+(?:\.\d+)?(?![\d-])"

@@ -21,7 +21,7 @@ _SIDES = frozenset({"left", "right", "bilateral"})
 _INERT = frozenset(
     {
         Kind.LIGHT, Kind.NUMBER, Kind.UNIT, Kind.SPAN, Kind.MONTH, Kind.SOFT, Kind.HARD, Kind.COLON,
-        Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.OVER, Kind.UNDER, Kind.AT_LEAST, Kind.AT_MOST, Kind.ABOUT,
+        Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.AT_LEAST, Kind.AT_MOST, Kind.ABOUT,
     }
 )  # fmt: skip
 _BRIDGES = frozenset("of the a an in by to with for at on - / and".split())
@@ -105,7 +105,9 @@ def _absorb(
     left: list[int] = []
     for position in marks:
         kind, payload, word = read[position]
-        inside = lookup.mask(stem(word), position in reached) and _inside(read, position, lookup.cited)
+        inside = lookup.mask(stem(word), position in reached)
+        if inside and payload != "directive_noun":
+            inside = _inside(read, position, lookup.cited)
         if inside and not (payload == "directive" and _imperative(read, position)):
             masks[position] = inside
             if kind is Kind.TENSE:
