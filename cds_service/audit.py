@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
@@ -26,11 +25,11 @@ from cds_service.services.service import IssuedCard
 
 WITHHELD = "withheld"
 ITEMS = 200  # of one list or table of an event
-_CODE = re.compile(r"[A-Za-z0-9][\w.:@/+=-]{0,119}(?: sha256:[0-9a-f]{6,64})?(?: [a-z][a-z0-9_.:-]*){0,8}", re.ASCII)
+_CODE = re.compile(r"[A-Za-z0-9][\w.:@/+=-]{0,119}(?: sha256:[0-9a-f]{6,64})?|[a-z]+(?: [a-z]+){1,7}", re.ASCII)
 _CLIENT = re.compile(r"[!-~]{1,200}")
 _TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
-_PLAIN_WORD = re.compile(r"[a-z][a-z'-]*[,.;:]?|[A-Z][A-Za-z]*[,.;:]?")
+_PLAIN_WORD = re.compile(r"[a-z][A-Za-z._-]*[,;:]?|[A-Z][A-Za-z-]*[,.;:]?")
 _OURS = frozenset({
     "A", "The", "No", "An", "JSON", "HTTP", "FHIR", "URL", "JWT", "CDS", "CORS", "UTC", "OperationOutcome", "Bundle",
     "Patient", "Content-Type", "ServiceRequest",
@@ -60,6 +59,11 @@ def _plain(word: str) -> bool:
     if not _PLAIN_WORD.fullmatch(word):
         return False
     return word[0].islower() or word.rstrip(",.;:") in _OURS
+
+
+def remarks(texts: Iterable[str]) -> list[str]:
+    """Codes as they are, anything longer as a sentence of ours."""
+    return [sentence(text) if " " in text else code(text) for text in list(dict.fromkeys(texts))[:ITEMS]]
 
 
 def client_name(text: str) -> str:
@@ -105,7 +109,7 @@ FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "count": _number,
     "milliseconds": _milliseconds,
     "cards": _uuids,
-    "notes": codes,  # what was not done
+    "notes": remarks,  # what was not done, or mended
     "switch": code,
     "state": code,
     "by": client_name,  # who changed a switch: an account's name
@@ -167,9 +171,10 @@ class Audit:
 
 def row(event: Mapping[str, Any], moment: float) -> Row:
     """The database row of an event of cleaned fields that happened at ``moment`` (seconds since 1970)."""
+    at = int(moment * 1000)
     return {
-        "id": str(uuid4()),
-        "at": int(moment * 1000),
+        "id": f"{at:012x}{os.urandom(10).hex()}",  # in order of time: an index grows at its end
+        "at": at,
         "kind": event["event"],
         "client": event.get("client", ""),
         "service": event.get("service", ""),

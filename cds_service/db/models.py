@@ -68,8 +68,8 @@ feedback = Table(
     _text("client"),
     _text("service"),
     _text("outcome"),  # accepted, overridden
-    _text("reasons"),  # [{"code", "system", "display"}, …]
-    Column("comment", LargeBinary, nullable=True),  # sealed: clinicians write names into it
+    _text("reasons"),  # [{"code", "system"}, …]
+    Column("words", LargeBinary, nullable=True),  # comment and displays, sealed: people write names into them
     _text("suggestions"),  # [accepted suggestion uuid, …]
     _text("rules"),  # copied from the card
     _text("prompt"),

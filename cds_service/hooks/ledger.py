@@ -1,12 +1,14 @@
 """Which cards went out, and what clinicians did with them. No PHI: rules and prompts that spoke, ids as keyed hashes.
 
 Cards are recorded off the request path. Feedback is matched to them by card uuid within one client; an unknown uuid is
-counted, never refused. The same entry sent twice is one row. A comment is sealed: clinicians write names into it.
+counted, never refused. The same entry sent twice is one row. What a clinician or an analyst may have written (comments,
+the displays of reasons) is sealed: people write names into it. Codes and uuids stand in the clear.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,10 +26,13 @@ from cds_service.hooks.protocol import Coding, FeedbackEntry
 from cds_service.services.hygiene import Hygiene, finding_key, who
 from cds_service.services.service import Call, IssuedCard
 
-RECENT = 20_000  # cards in memory, so that quick feedback needs no query
+RECENT = 2_000  # cards in memory: feedback may be quicker than the database
 PATIENCE_S = 5.0  # how long feedback may wait for the database, off the request path
 _CHUNK = 500
 
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_SYSTEM = re.compile(r"[a-z]+:[!-~]{1,150}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,19 +43,18 @@ class _Quiet(Struct):
     findings: list[tuple[str, float]]
 
 
-class _Issued(Struct, frozen=True):
-    """The part of an issued card that feedback needs, as it stands in the table."""
+class Words(Struct, frozen=True):
+    """What people wrote: the user's comment (HTML-escaped) and the displays of the reasons, by code."""
 
-    client: str
-    service: str
-    rules: str
-    prompt: str
-    engine: str
-    user_key: str
-    quiet: str
+    comment: str = ""
+    displays: dict[str, str] = {}
 
 
-_COLUMNS = tuple(issued_card.c[name] for name in ("uuid", *_Issued.__struct_fields__))
+_words = msgspec.json.Decoder(Words).decode
+_Card = Mapping[str, Any]  # the columns of an issued card that feedback needs
+_COLUMNS = [
+    issued_card.c[name] for name in ("uuid", "client", "service", "rules", "prompt", "engine", "user_key", "quiet")
+]
 _quiet = msgspec.json.Decoder(_Quiet).decode
 
 
@@ -73,7 +77,7 @@ class Ledger:
         self._pack = pack
         self._count = count
         self._clock = clock
-        self._recent: OrderedDict[str, _Issued] = OrderedDict()
+        self._recent: OrderedDict[str, _Card] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def issue(self, client: str, call: Call, cards: Sequence[IssuedCard]) -> None:
@@ -100,7 +104,7 @@ class Ledger:
                 "issued_at": now,
             }
             self._gateway.later("issued_card", row)
-            self._recent[card.uuid] = _Issued(*[row[name] for name in _Issued.__struct_fields__])  # type: ignore[arg-type]
+            self._recent[card.uuid] = row
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
@@ -118,10 +122,11 @@ class Ledger:
         While the database is down entries are kept unmatched and counted as ``unverified``; they quiet nothing.
         """
         counts: Counter[str] = Counter()
-        cards, complete = await self._find(client, {entry.card.lower() for entry in entries})
-        for entry in entries:
-            card = cards.get(entry.card.lower())
-            if card is None and complete:
+        uuids = [entry.card.lower() for entry in entries]
+        cards, complete = await self._find(client, {uuid for uuid in uuids if _UUID.fullmatch(uuid)})
+        for uuid, entry in zip(uuids, entries, strict=True):
+            card = cards.get(uuid)
+            if card is None and (complete or not _UUID.fullmatch(uuid)):
                 counts["unknown"] += 1
                 continue
             counts[entry.outcome if card else "unverified"] += 1
@@ -141,67 +146,72 @@ class Ledger:
         keys = [(finding_key(self._cipher, person, topic, key), worse) for topic, key, worse in card.findings]
         return _encode(_Quiet(person, keys)).decode()
 
-    async def _find(self, client: str, uuids: Collection[str]) -> tuple[Mapping[str, _Issued], bool]:
+    async def _find(self, client: str, uuids: Collection[str]) -> tuple[Mapping[str, _Card], bool]:
         """Cards of this client by uuid, and whether all places could be looked at."""
-        cards = {uuid: card for uuid in uuids if (card := self._recent.get(uuid)) and card.client == client}
+        cards = {uuid: card for uuid in uuids if (card := self._recent.get(uuid)) and card["client"] == client}
         missing = [uuid for uuid in uuids if uuid not in cards]
 
-        def rows(connection: Connection) -> dict[str, _Issued]:
-            found: dict[str, _Issued] = {}
+        def stored_cards(connection: Connection) -> dict[str, _Card]:
+            found: dict[str, _Card] = {}
             for start in range(0, len(missing), _CHUNK):
                 chunk = issued_card.c.uuid.in_(missing[start : start + _CHUNK])
-                for uuid, *columns in connection.execute(select(*_COLUMNS).where(chunk)):
-                    found[uuid] = _Issued(*columns)
+                rows = connection.execute(select(*_COLUMNS).where(chunk)).mappings()
+                found |= {row["uuid"]: row for row in rows}
             return found
 
         if missing:
             deadline = asyncio.get_running_loop().time() + PATIENCE_S
             try:
-                stored = await self._gateway.run(rows, deadline=deadline)
+                stored = await self._gateway.run(stored_cards, deadline=deadline)
             except DatabaseUnavailable:
                 return cards, False
-            cards |= {uuid: card for uuid, card in stored.items() if card.client == client}
+            cards |= {uuid: card for uuid, card in stored.items() if card["client"] == client}
         return cards, True
 
-    def _keep(self, client: str, service: str, entry: FeedbackEntry, card: _Issued | None) -> None:
+    def _keep(self, client: str, service: str, entry: FeedbackEntry, card: _Card | None) -> None:
         now = int(self._clock() * 1000)
         outcome_at = min(int(entry.timestamp.timestamp() * 1000), now) if entry.timestamp else now
-        stamp = entry.timestamp.isoformat() if entry.timestamp else ""
-        reasons = _text([_reason(reason) for reason in entry.reasons])
-        identity = self._cipher.pseudonym(
-            "feedback", client, entry.card, entry.outcome, stamp, reasons, entry.comment, _text(entry.suggestions)
-        )
-        sealed = self._cipher.seal(entry.comment.encode(), comment_place(identity)) if entry.comment else None
+        words = Words(comment=entry.comment, displays={r.code: r.display for r in entry.reasons if r.display})
+        identity = self._cipher.pseudonym("feedback", client, _text(entry))
+        sealed = self._cipher.seal(_encode(words), words_place(identity)) if words.comment or words.displays else None
         row = {
             "id": identity,
             "card": entry.card.lower(),
             "client": client,
-            "service": card.service if card else service,
+            "service": card["service"] if card else service,
             "outcome": entry.outcome,
-            "reasons": reasons,
-            "comment": sealed,
-            "suggestions": _text(entry.suggestions),
-            "rules": card.rules if card else "[]",
-            "prompt": card.prompt if card else "",
-            "engine": card.engine if card else "",
-            "user_key": card.user_key if card else "",
+            "reasons": _text([_reason(reason) for reason in entry.reasons]),
+            "words": sealed,
+            "suggestions": _text([each for each in entry.suggestions if _UUID.fullmatch(each.lower())]),
+            "rules": card["rules"] if card else "[]",
+            "prompt": card["prompt"] if card else "",
+            "engine": card["engine"] if card else "",
+            "user_key": card["user_key"] if card else "",
             "known": card is not None,
             "outcome_at": outcome_at,
             "received_at": now,
         }
         self._gateway.later("feedback", row)
-        if card and card.quiet:
-            shown = _quiet(card.quiet)
+        if card and card["quiet"]:
+            shown = _quiet(card["quiet"])
             self._hygiene.quieten(shown.who, shown.findings, entry.outcome, outcome_at, now)
 
 
-def comment_place(identity: str) -> bytes:
-    """What a sealed comment belongs to; needed to open it (``cipher.unseal(row.comment, comment_place(row.id))``)."""
-    return f"comment {identity}".encode()
+def read_words(cipher: Cipher, identity: str, sealed: bytes) -> Words:
+    """Opens ``feedback.words`` of the row ``identity``; ``Unsealable`` without its key."""
+    return _words(cipher.unseal(sealed, words_place(identity)))
+
+
+def words_place(identity: str) -> bytes:
+    """What sealed words belong to: copied to another row they do not open."""
+    return f"feedback {identity}".encode()
 
 
 def _reason(reason: Coding) -> dict[str, str]:
-    return {"code": reason.code, "system": reason.system, "display": reason.display or ""}
+    return {
+        "code": reason.code if _CODE.fullmatch(reason.code) else "other",
+        "system": reason.system if _SYSTEM.fullmatch(reason.system) else "",
+    }
 
 
 def _text(value: Any) -> str:

@@ -41,7 +41,7 @@ class RuleReport(Struct, kw_only=True):
     shadow: int = 0
     accepted: int = 0
     overridden: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)  # code, or display where there is none → n
+    reasons: Counter[str] = field(default_factory=Counter)  # code of the reason → n
     versions: Counter[str] = field(default_factory=Counter)
     seconds: float | None = None
 
@@ -94,7 +94,7 @@ def _count(row: RuleReport, outcome: _Outcome) -> None:
         return
     row.overridden += 1
     for reason in _reasons(outcome.reasons):
-        row.reasons[reason.get("code") or reason.get("display") or "not given"] += 1
+        row.reasons[reason["code"]] += 1
 
 
 def _outcomes(connection: Connection, since: int) -> dict[str, _Outcome]:

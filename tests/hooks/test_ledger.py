@@ -11,12 +11,15 @@ import pytest
 
 from cds_service.db.breaker import Breaker
 from cds_service.errors import Unavailable
-from cds_service.hooks.ledger import comment_place
+from cds_service.hooks.ledger import read_words
 from cds_service.hooks.protocol import Coding
 from tests.db import postgres as fixtures
 from tests.hooks.ledger_fixtures import CLIENT, PATIENT, START, TENANT, USER, House, call, card, entry, finding
 
 database_url, postgres = fixtures.database_url, fixtures.postgres
+
+
+SUGGESTION = "7d1c8a5e-52a3-4d0f-a1b0-6f0c2e7b9d11"
 
 
 @pytest.fixture
@@ -51,18 +54,27 @@ async def test_feedback_finds_its_card_at_once_and_after_a_restart(house: House)
     }
 
 
-async def test_what_the_user_said_is_kept_and_the_comment_is_sealed(house: House) -> None:
+async def test_what_the_user_said_is_kept_and_its_words_are_sealed(house: House) -> None:
     issued = card(finding())
     house.ledger.issue(TENANT, call(), [issued])
     reason = Coding(code="will-monitor", system="urn:x", display="Will monitor")
-    said = entry(issued, reasons=(reason,), comment="Mrs Demo knows", suggestions=("s1",), timestamp=house.clock.moment)
+    theirs = Coding(code="told Mrs Demo", system="free words", display="told Mrs Demo")
+    said = entry(
+        issued,
+        reasons=(reason, theirs),
+        comment="Mrs Demo knows",
+        suggestions=(SUGGESTION, "Mrs Demo"),
+        timestamp=house.clock.moment,
+    )
     await house.ledger.settle(TENANT, "order-triage", [said])
     (row,) = await house.rows("feedback", 1)
-    assert json.loads(row["reasons"]) == [{"code": "will-monitor", "system": "urn:x", "display": "Will monitor"}]
-    assert json.loads(row["suggestions"]) == ["s1"]
+    assert json.loads(row["reasons"]) == [{"code": "will-monitor", "system": "urn:x"}, {"code": "other", "system": ""}]
+    assert json.loads(row["suggestions"]) == [SUGGESTION]
     assert row["outcome_at"] == START * 1000
-    assert b"Demo" not in row["comment"]
-    assert house.cipher.unseal(row["comment"], comment_place(row["id"])) == b"Mrs Demo knows"
+    assert "Demo" not in repr(row)
+    words = read_words(house.cipher, row["id"], row["words"])
+    assert words.comment == "Mrs Demo knows"
+    assert words.displays == {"will-monitor": "Will monitor", "told Mrs Demo": "told Mrs Demo"}
 
 
 async def test_row_62_unknown_uuids_are_counted_and_not_refused(house: House) -> None:

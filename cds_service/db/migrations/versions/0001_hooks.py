@@ -35,7 +35,7 @@ def upgrade() -> None:
         "feedback",
         "id",
         *_texts("id", "card", "client", "service", "outcome", "reasons"),
-        sa.Column("comment", sa.LargeBinary, nullable=True),
+        sa.Column("words", sa.LargeBinary, nullable=True),
         *_texts("suggestions", "rules", "prompt", "engine", "user_key"),
         sa.Column("known", sa.Boolean, nullable=False),
         _moment("outcome_at"),
