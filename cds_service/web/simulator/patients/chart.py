@@ -151,7 +151,7 @@ class Chart:
         if row.get("as") == "reference":  # the drug stands in a resource of its own, as some records keep it
             own_id = f"{request['id']}-drug"
             yield {"resourceType": "Medication", "id": own_id, "code": drug["medicationCodeableConcept"]}
-            drug = {"medicationReference": {"reference": f"Medication/{own_id}"}}
+            drug = {"medicationReference": {"reference": f"Medication/{own_id}", "display": row["text"]}}
         yield {
             **request,
             "status": row.get("status", "active"),
