@@ -5,9 +5,6 @@ A rule that fails does not take the others with it: it becomes a finding that sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
-
 from msgspec.structs import replace
 
 from cds_service.record.facts import Order, Record
@@ -22,10 +19,13 @@ def evaluate_record(pack: Pack, record: Record, situation: Situation | None = No
     Findings of rules in shadow are among them, with ``rule.switch`` saying so; rules that are off are not run.
     """
     seen = situation or Situation(record, pack.tables)
-    checks = pack.after_death if record.person.deceased else pack.record_checks
     found: list[Finding] = []
-    for rule, logic in checks:
-        for finding in _run(rule, None, partial(logic.on_record, rule, seen)):
+    for rule, logic in pack.after_death if record.person.deceased else pack.record_checks:
+        try:
+            concluded = list(logic.on_record(rule, seen))
+        except Exception as fault:  # noqa: BLE001 - one rule's fault must not silence the others; it is said instead
+            concluded = [_failed(rule, None, fault)]
+        for finding in concluded:
             urgency = pack.urgency(finding)
             found.append(finding if urgency is Urgency.ROUTINE else replace(finding, urgency=urgency))
     found.sort(key=_rank)
@@ -40,16 +40,12 @@ def evaluate_orders(pack: Pack, record: Record, situation: Situation | None = No
         if order.do_not_perform:
             continue
         for rule, logic in pack.order_checks:
-            found += _run(rule, order, partial(logic.on_order, rule, seen, order))
+            try:
+                found += logic.on_order(rule, seen, order)
+            except Exception as fault:  # noqa: BLE001 - as above
+                found.append(_failed(rule, order, fault))
     found.sort(key=_rank)
     return found
-
-
-def _run(rule: Rule, order: Order | None, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    try:
-        return list(check())
-    except Exception as fault:  # noqa: BLE001 - one rule's fault must not silence the others; it is said instead
-        return [_failed(rule, order, fault)]
 
 
 def _failed(rule: Rule, order: Order | None, fault: Exception) -> Finding:
@@ -60,6 +56,7 @@ def _failed(rule: Rule, order: Order | None, fault: Exception) -> Finding:
         summary=f"Not checked: {rule.title}",
         details=("This rule could not be run on this record. Its silence says nothing.",),
         order=order,
+        worse=-1.0,  # asks for no urgency
         values={"fault": type(fault).__name__},
     )
 

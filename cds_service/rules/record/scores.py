@@ -18,6 +18,8 @@ from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
 from cds_service.rules.situation import Situation
 
+ADULT = 16  # years: where NEWS2 begins
+
 
 class Points(Given, frozen=True):
     """``at`` points the rule speaks, ``raised_at`` it speaks in its raised tier."""
@@ -86,6 +88,12 @@ def _values(facts: Iterable[Fact]) -> str:
     return ", ".join(f"{fact.label} {wording.value(fact)}" for fact in facts if isinstance(fact, Reading))
 
 
+def _adult_with(situation: Situation, *concepts: str) -> bool:
+    """Adults of whom at least one of some items is recorded at all; saves the asking where nothing can come of it."""
+    readings = situation.record.readings
+    return (situation.age or 0) >= ADULT and any(concept in readings for concept in concepts)
+
+
 @record_logic("news2", Points, total="total text", bound="total missing", single="text")
 def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
     """NEWS2, or its lower bound where parts are missing; below the threshold, a single parameter scoring 3."""
@@ -116,8 +124,10 @@ def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
 @record_logic("qsofa", Points, found="score text")
 def qsofa(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
     """qSOFA of adults: a flag to look closer, not a screening test for sepsis (SSC 2021)."""
+    if not _adult_with(situation, "respiratory_rate", "systolic_bp", "gcs", "consciousness"):
+        return
     result = situation.score("qSOFA")
-    if result.at_least is not None and result.at_least >= given.at and (situation.age or 0) >= 16:
+    if result.at_least is not None and result.at_least >= given.at:
         yield conclude(
             rule,
             "found",
@@ -132,9 +142,11 @@ def qsofa(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
 @record_logic("shock-index", Ratio, found="value")
 def shock_index(rule: Rule, given: Ratio, situation: Situation) -> Iterator[Finding]:
     """Heart rate over systolic pressure, in adults."""
+    if not _adult_with(situation, "systolic_bp"):
+        return
     result = situation.score("ShockIndex")
     value = result.result.get("value")
-    if not result.ok or value is None or (situation.age or 0) < 16:
+    if not result.ok or value is None:
         return
     exact = Decimal(str(value))
     if exact >= given.at:
@@ -151,8 +163,10 @@ def shock_index(rule: Rule, given: Ratio, situation: Situation) -> Iterator[Find
 @record_logic("danger-zone", Children, found="values")
 def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
     """Heart rate, respiratory rate or saturation in the danger zone of a child's age (ESI v4)."""
+    if situation.age is None or situation.age >= given.below_years:
+        return
     result = situation.score("ESI_danger_zone")
-    if result.result.get("danger_zone") and situation.age is not None and situation.age < given.below_years:
+    if result.result.get("danger_zone") or (result.bound and result.result.get("at_least")):
         yield conclude(
             rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, missing=result.missing, worse=1.0
         )
@@ -161,8 +175,10 @@ def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[F
 @record_logic("paediatric-hypotension", Children, found="values")
 def paediatric_hypotension(rule: Rule, given: Children, situation: Situation) -> Iterator[Finding]:
     """Systolic pressure below the limit of a child's age (PALS)."""
+    if situation.age is None or situation.age >= given.below_years:
+        return
     result = situation.score("PedsHypotension")
-    if result.result.get("hypotensive") and situation.age is not None and situation.age < given.below_years:
+    if result.result.get("hypotensive"):
         yield conclude(rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, worse=1.0)
 
 
