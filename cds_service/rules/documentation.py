@@ -114,7 +114,8 @@ def _sources(sources: Iterable[Source]) -> str:
 
 def _fed(name: str) -> str:
     if name not in FED:
-        return f"| {name} | not fed: it needs a person's judgement, or an order |"
+        why = "asked by the order rules" if name.startswith("Check_") else "not fed: it needs a person's judgement"
+        return f"| {name} | {why} |"
     words = inspect.getdoc(FED[name]) or ""
     return f"| {name} | {_cell(words.partition(chr(10) * 2)[0].replace('``', '`'))} |"
 

@@ -10,7 +10,7 @@ from feeding_records import NOW, born, problem, reading, record, vitals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.record.facts import Reading
+from cds_service.record.facts import Reading, Refusal
 from cds_service.rules import calculators
 from cds_service.rules.from_record import all_scores, news2, qsofa, score, shock_index
 
@@ -41,6 +41,7 @@ def test_missing_parts_give_a_bound_that_says_what_was_not_recorded() -> None:
     assert result.result["status"] == "incomplete"
     assert result.result["total"] is None
     assert result.result["lower_bound"]["risk"] == "high"
+    assert result.result["known"] == {"rr": 3, "spo2": 3, "sbp": 0, "hr": 1, "temp": 2}
     assert result.missing == ("oxygen", "consciousness")
 
 
@@ -292,3 +293,20 @@ def test_every_fed_calculator_answers_an_empty_record_without_inventing_anything
             o for o in calculators.CALCULATORS[name].outputs if result.result[o.key] is None
         }
     assert all_scores(record()) == []
+
+
+def test_row_46_an_undated_value_is_never_the_newest() -> None:
+    result = news2(record(*vitals(heart_rate=None), reading("heart_rate", 140, time=None)))
+    assert result.bound
+    assert result.missing == ("heart rate (undated)",)
+
+
+def test_row_47_a_value_that_could_not_be_read_is_missing_with_the_reason() -> None:
+    unknown = reading("body_temperature", 98.6, refusal=Refusal.UNKNOWN_UNIT)
+    result = news2(record(*vitals(body_temperature=None), refused=[unknown]))
+    assert result.missing == ("temperature (unknown unit)",)
+
+
+def test_row_49_a_result_entered_in_error_is_simply_not_there() -> None:
+    error = reading("body_temperature", 40, refusal=Refusal.ENTERED_IN_ERROR)
+    assert news2(record(*vitals(body_temperature=None), refused=[error])).missing == ("temperature",)

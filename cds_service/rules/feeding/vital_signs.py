@@ -11,6 +11,15 @@ from cds_service.rules.feeding.result import ScoreResult, withheld
 from cds_service.rules.feeding.states import hypercapnic_target
 from cds_service.rules.feeding.windows import fresh, lacking, limit, not_recorded, written
 
+_PARTS = {
+    "rr": {"respiratory_rate"},
+    "spo2": {"oxygen_saturation"},
+    "o2": {"oxygen_therapy", "oxygen_flow", "inhaled_oxygen"},
+    "sbp": {"systolic_bp"},
+    "hr": {"heart_rate"},
+    "consciousness": {"consciousness", "gcs"},
+    "temp": {"body_temperature"},
+}
 REFUSED = {"pregnancy": "in pregnancy", "age<16": "under 16 years", "age<18": "under 18 years"}
 
 NEWS2 = Question(
@@ -62,14 +71,21 @@ def refused(feed: Feed, name: str, title: str) -> ScoreResult | None:
 
 
 def news2(feed: Feed) -> ScoreResult:
-    """NEWS2 or its lower bound; SpO2 scale 2 only on a documented hypercapnic target."""
+    """NEWS2 or its lower bound; SpO2 scale 2 only on a documented hypercapnic target.
+
+    A bound also has ``known`` in its ``result``: the parts that are recorded, with their points.
+    """
     no = refused(feed, "NEWS2", "NEWS2")
     if no is not None:
         return no
     target = hypercapnic_target(feed.record, limit("NEWS2", "hypercapnic_target"))
-    if target is None:
-        return ask(feed, NEWS2, {**feed.population, "spo2_scale": 1})
-    return ask(feed, NEWS2, {**feed.population, "spo2_scale": 2}, (target,))
+    scale = {**feed.population, "spo2_scale": 1 if target is None else 2}
+    found = ask(feed, NEWS2, scale, () if target is None else (target,))
+    if found.bound:
+        seen = {concept for fact in found.inputs if (concept := getattr(fact, "concept", ""))}
+        parts = found.result["lower_bound"]["parts"]
+        found.result["known"] = {part: parts[part] for part, concepts in _PARTS.items() if seen & concepts}
+    return found
 
 
 def _asked(feed: Feed, question: Question, title: str) -> ScoreResult:

@@ -10,7 +10,7 @@ from importlib import resources
 
 from msgspec import Struct, convert
 
-from cds_service.record.facts import Reading, Record
+from cds_service.record.facts import Reading, Record, Refusal
 
 
 class _Freshness(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,10 +113,26 @@ def lacking(record: Record, calculator: str, key: str, concepts: Sequence[str], 
         return f"{word} (recorded as {written(picked)})"
     if fresh(record, calculator, *concepts):
         return f"{word} (too long before the others)"
-    if any(record.readings.get(concept) for concept in concepts):
-        hours = max(limit(calculator, concept) for concept in concepts)
-        return f"{word} (older than {minutes(hours)})"
+    oldest = max(limit(calculator, concept) for concept in concepts)
+    refused = _refused(record, concepts, record.now - oldest)
+    if refused:
+        return f"{word} ({refused})"
+    known = [reading for concept in concepts for reading in record.readings.get(concept, ())[:1]]
+    if known:
+        return f"{word} ({f'older than {minutes(oldest)}' if any(r.time for r in known) else 'undated'})"
     return word
+
+
+_NO_RESULT = frozenset({Refusal.ENTERED_IN_ERROR, Refusal.SUPERSEDED, Refusal.OTHER_PATIENT, Refusal.NOT_FINAL})
+
+
+def _refused(record: Record, concepts: Sequence[str], since: datetime) -> str:
+    """Why a recent result could not be used: 'unknown unit', 'implausible value'; '' where there is none."""
+    for reading in record.refused:
+        recent = reading.time is None or reading.time >= since
+        if reading.concept in concepts and recent and reading.refusal and reading.refusal not in _NO_RESULT:
+            return reading.refusal.value
+    return ""
 
 
 def not_recorded(missing: Sequence[str]) -> str:
