@@ -71,12 +71,23 @@ def score(name: str, source: Record | Feed) -> ScoreResult:
 
 
 def all_scores(source: Record | Feed) -> list[ScoreResult]:
-    """Every calculator the record says anything for: values, bounds and refusals with at least one fact behind them."""
+    """Every calculator the record says something with: values, bounds above zero, and refusals, with facts behind them.
+
+    Of what could not be computed only an unassessed kidney injury and an eGFR without sex are worth a line.
+    """
     feed = feed_of(source)
     if feed.record.person.deceased:
         return []
     found = (feed.once(scored) for scored in FED.values())
-    return [result for result in found if result.inputs]
+    return [result for result in found if _says_something(result)]
+
+
+def _says_something(result: ScoreResult) -> bool:
+    if not result.inputs:
+        return False
+    if result.bound:
+        return bool(result.at_least)
+    return result.result["status"] != "incomplete" or result.name in ("KDIGO_AKI", "eGFR_CKD_EPI_2021")
 
 
 def egfr_now(source: Record | Feed) -> ScoreResult:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from feeding_records import born, creatinine, medication, problem, procedure, reading, record, vitals
 
-from cds_service.record.facts import Absence, Reason, Record
+from cds_service.record.facts import Absence, Reading, Reason, Record
 from cds_service.rules.from_record import all_scores, score
 
 FIBRILLATION = problem(snomed="49436004")
 CIRRHOSIS = problem(snomed="19943007")
 
 
-def liver_panel(hours: float = 2) -> list[object]:
+def liver_panel(hours: float = 2) -> list[Reading]:
     values = {"bilirubin_total": 2, "inr": 1.5, "creatinine": 1.2, "sodium": 135, "albumin": 3}
     return [reading(concept, value, hours=hours) for concept, value in values.items()]
 
@@ -173,3 +173,11 @@ def test_all_scores_gives_only_scores_with_facts_behind_them(source: Record) -> 
     assert {"NEWS2", "MELD_3_0", "KDIGO_AKI"} <= set(names)
     assert not {"HbA1c", "QTc", "CHA2DS2_VASc", "FIB4"} & set(names)
     assert all(result.inputs and result.text for result in all_scores(source))
+
+
+def test_all_scores_leaves_out_bounds_of_zero_and_what_could_not_be_computed() -> None:
+    source = record(reading("heart_rate", 75), reading("body_weight", 70), creatinine("0.7630770376230118"))
+    found = {result.name: result for result in all_scores(source)}
+    assert set(found) == {"KDIGO_AKI", "eGFR_CKD_EPI_2021", "CKD_G_stage", "CockcroftGault"}
+    assert found["KDIGO_AKI"].text.endswith("to compare 0.7631 mg/dL with")
+    assert not {result.name for result in all_scores(record(reading("body_weight", 70)))}

@@ -45,7 +45,7 @@ GAP = Panel(
     "AnionGap",
     "Anion gap",
     {"na": "sodium", "cl": "chloride", "hco3": "bicarbonate"},
-    lambda result: f"{result['ag']:g} mmol/L{_corrected(result['ag_corrected'])}",
+    lambda result: f"{round(result['ag'], 1):g} mmol/L{_corrected(result['ag_corrected'])}",
     {"albumin_g_dl": "albumin"},
 )
 MELD = Panel(
@@ -89,7 +89,7 @@ QTC = Panel(
 
 
 def _corrected(value: float | None) -> str:
-    return "" if value is None else f", {value:g} corrected for albumin"
+    return "" if value is None else f", {round(value, 1):g} corrected for albumin"
 
 
 def _exact(_key: str, reading: Reading) -> bool:

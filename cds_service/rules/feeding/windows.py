@@ -10,6 +10,7 @@ from importlib import resources
 
 from msgspec import Struct, convert
 
+from cds_service.record import wording
 from cds_service.record.facts import Reading, Record, Refusal
 
 
@@ -147,7 +148,7 @@ def written(reading: Reading) -> str:
     """A value or bound in a few words: '<70 %', 'confused'."""
     if reading.value is None:
         return f"“{reading.text[:40]}”" if reading.text else "without value"
-    return f"{reading.comparator}{reading.value:f} {reading.unit}".strip()
+    return f"{reading.comparator}{wording.number(reading.value)} {wording.unit(reading.unit)}".strip()
 
 
 def minutes(span: timedelta) -> str:
