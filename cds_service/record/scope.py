@@ -74,8 +74,7 @@ def remark(view: View, verdict: str) -> str:
     parts = [verdict] if verdict else []
     if view.damaged:
         parts.append(f"partly unreadable: {', '.join(view.damaged)}")
-    extension = getattr(view, "modifierExtension", None)
-    if extension:
+    if getattr(view, "modifierExtension", None):
         parts.append(MODIFIED)
     return "; ".join(parts)
 
