@@ -132,11 +132,11 @@ def _rules(
             where = f"{name}, row {number} ({written.get('id', 'without id')})"
             change = changes.pop(written.get("id", ""), {})
             row = _convert(where, {**written, **change, "parameters": _merged(written, change)}, Row)
-            rule = build_rule(row, where, LOGIC, sources, reasons, read)
-            if rule.id in rules:
+            if row.id in rules:
                 raise ConfigurationError(f"rule pack: {where}: id stands twice")
-            if rule.topic in topics:
-                raise ConfigurationError(f"rule pack: {where}: topic {rule.topic} belongs to {topics[rule.topic]}")
+            if row.topic in topics:
+                raise ConfigurationError(f"rule pack: {where}: topic {row.topic} belongs to {topics[row.topic]}")
+            rule = build_rule(row, where, LOGIC, sources, reasons, read)
             rules[rule.id], topics[rule.topic] = rule, rule.id
     if changes:
         raise ConfigurationError(f"rule pack: the site file names unknown rules: {', '.join(sorted(changes))}")

@@ -40,8 +40,8 @@ class Table(Given, frozen=True):
         for rule, steps in self.ladders.items():
             if any(urgency not in PRIORITIES for _, urgency in steps):
                 raise ValueError(f"ladder of {rule} names an unknown urgency")
-            ranks = [(at, PRIORITIES[urgency]) for at, urgency in steps]
-            if not ranks or ranks != sorted(ranks) or len({at for at, _ in ranks}) != len(ranks):
+            values, ranks = [at for at, _ in steps], [PRIORITIES[urgency] for _, urgency in steps]
+            if not steps or values != sorted(set(values)) or ranks != sorted(ranks):
                 raise ValueError(f"ladder of {rule} must rise in value and urgency")
         codes = [self.priority.get(urgency, "") for urgency in PRIORITIES]
         if set(self.priority) != set(PRIORITIES) or any(code not in PRIORITIES for code in codes):
