@@ -35,9 +35,9 @@ def bits(mask: int) -> Iterator[int]:
 def clause(read: Sequence[Token], position: int) -> tuple[int, int]:
     """First and one-past-last token of the clause around a position."""
     first = last = position
-    while first > 0 and read[first - 1].kind is not Kind.HARD:
+    while first > 0 and read[first - 1].kind != Kind.HARD:
         first -= 1
-    while last < len(read) and read[last].kind is not Kind.HARD:
+    while last < len(read) and read[last].kind != Kind.HARD:
         last += 1
     return first, last
 
@@ -67,4 +67,4 @@ def _leads_to(read: Sequence[Token], start: int, end: int) -> bool:
 
 
 def _paused(read: Sequence[Token], start: int, end: int) -> bool:
-    return any(read[i].kind is Kind.SOFT for i in range(start + 1, end))
+    return any(read[i].kind == Kind.SOFT for i in range(start + 1, end))

@@ -1,4 +1,7 @@
-"""One statement against its cited facts: shape, words, numbers, dates, pairing, tense, series, person. First fault wins."""
+"""One statement against its cited facts: shape, words, numbers, dates, pairing, tense, series, person.
+
+The first fault wins. Each check lives in a file of its own; this one says in which order they look.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from cds_service.grounding.series import claims
 from cds_service.grounding.spans import recent
 from cds_service.grounding.statement import Reason, Statement
 from cds_service.grounding.tense import tense
-from cds_service.grounding.tokens import Token, tokens
-from cds_service.grounding.vocabulary import Fault, Index, Mention, index, mentions, only_side, resolve
+from cds_service.grounding.tokens import Sentence, Token, sentence
+from cds_service.grounding.vocabulary import Fault, Mention, mentions, only_side, resolve
 from cds_service.record.facts import Allergy
 
 MAX_TEXT = 400  # characters of a statement
@@ -26,6 +29,9 @@ MAX_FACTS = 12
 _KINDS = ("record", "hypothesis")
 _ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolerance", "hypersensitivity"})
 _LICENSED = (Kind.CONTENT, Kind.STATE, Kind.TREND, Kind.TENSE, Kind.PLACE, Kind.UNLESS_NAMED)
+_NAME_BARRED = frozenset(
+    {Kind.FORBIDDEN, Kind.MARKUP, Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.UNIT, Kind.SPAN, Kind.COLON}
+)
 
 
 def fault(statement: Statement, desk: Desk) -> Fault | None:
@@ -33,16 +39,14 @@ def fault(statement: Statement, desk: Desk) -> Fault | None:
     if not _shaped(statement):
         return Reason.SHAPE, ""
     cited = desk.cited(statement.fact_ids)
-    if cited is None or desk.cited(statement.contrary_ids) is None:
+    if cited is None or (statement.contrary_ids and desk.cited(statement.contrary_ids) is None):
         return Reason.UNKNOWN_FACT, ""
     if statement.kind == "hypothesis":
         wrong = _name_fault(statement.name)
         if wrong:
             return wrong
-    read = tokens(statement.text)
-    if read is None:
-        return Reason.UNCLEAN, ""
-    return _text_fault(read, cited, desk)
+    said = sentence(statement.text)
+    return (Reason.UNCLEAN, "") if said is None else _text_fault(said, cited, desk)
 
 
 def _shaped(statement: Statement) -> bool:
@@ -56,36 +60,50 @@ def _shaped(statement: Statement) -> bool:
     )
 
 
-def _text_fault(read: list[Token], cited: Sequence[Evidence], desk: Desk) -> Fault | None:
-    reached = polarity.denied(read)
-    lookup = index(cited)
-    words = resolve(read, reached, lookup)
+def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault | None:
+    """Words first (they decide most), then figures, then what the words claim about them."""
+    reached = polarity.denied(said)
+    words = resolve(said.read, reached, cited)
     if isinstance(words[0], Reason):
         return words  # type: ignore[return-value]
     masks, marks = words
-    dates = anchor_dates(read, cited)
+    dates = anchor_dates(said, cited)
     if isinstance(dates, tuple):
         return dates
-    dated = {i for anchor in dates for i in range(anchor.first, anchor.last + 1)}
-    values = anchor_numbers(read, masks, dated, cited, desk)
+    values = anchor_numbers(said, masks, dates, cited, desk)
     if isinstance(values, tuple):
         return values
-    if not any(masks) and not values:
+    if not values and not any(masks):
         return Reason.SHAPE, ""  # says nothing of any fact
-    if reached or polarity.negators(read):
-        denied = _denial_fault(read, reached, lookup, cited, desk)
+    if polarity.negates(said):
+        denied = _denial_fault(said, reached, cited, desk)
         if denied:
             return denied
-    names = _names(read, masks, len(cited))
+    names = _names(said.read, masks, len(cited))
     if isinstance(names, tuple):
         return names
-    anchors = sorted([*names, *values, *dates]) if len(cited) > 1 else names
-    return (
-        (len(cited) > 1 and pairing(read, anchors, cited))
-        or tense(read, marks, reached, names, cited)
-        or (claims(read, marks, reached, anchors, cited, desk) if marks else None)
-        or (_people_and_recency(read, marks, anchors, cited, desk) if marks else None)
-        or None
+    return _claim_fault(said, marks, reached, names, [*values, *dates], cited, desk)
+
+
+def _claim_fault(
+    said: Sentence,
+    marks: list[int],
+    reached: frozenset[int],
+    names: list[Anchor],
+    figures: list[Anchor],
+    cited: Sequence[Evidence],
+    desk: Desk,
+) -> Fault | None:
+    anchors = names
+    found: Fault | None = None
+    if len(cited) > 1 and figures:
+        anchors = sorted([*names, *figures])
+        found = pairing(said.read, anchors, cited)
+    found = found or tense(said.read, marks, reached, names, cited)
+    if found or not marks:
+        return found
+    return claims(said.read, marks, reached, anchors, cited, desk) or _people_and_recency(
+        said.read, marks, anchors, cited, desk
     )
 
 
@@ -112,30 +130,18 @@ def _side_astray(side: Mention, found: Sequence[Mention]) -> bool:
     return bool(beside) and not beside[0].mask & side.mask
 
 
-def _denial_fault(
-    read: Sequence[Token], reached: frozenset[int], lookup: Index, cited: Sequence[Evidence], desk: Desk
-) -> Fault | None:
+def _denial_fault(said: Sentence, reached: frozenset[int], cited: Sequence[Evidence], desk: Desk) -> Fault | None:
     """A negation must deny something that a cited fact denies too; allergies may be denied only where none stands."""
-    if polarity.idle(read, reached) or not any(read[i].kind in _LICENSED for i in reached):
+    read = said.read
+    if polarity.idle(said) or not any(read[i].kind in _LICENSED for i in reached):
         return Reason.POLARITY, "negation of nothing"
     if any(stem(read[i].word) in _ALLERGY for i in reached):
-        from_allergy = any(isinstance(e.fact, Allergy) and e.fact.negated for e in cited)
-        general = all(
-            lookup.denied.get(stem(read[i].word)) and read[i].word not in _named_allergens(cited) for i in reached
-        )
-        if not from_allergy or (general and desk.allergic):
+        refuted = [e.fact for e in cited if isinstance(e.fact, Allergy) and e.fact.negated]
+        single = {word for fact in refuted if not fact.no_known for word in fact.label.lower().split()}
+        general = not any(read[i].word in single for i in reached)
+        if not refuted or (general and desk.allergic):
             return Reason.POLARITY, "allergy"
     return None
-
-
-def _named_allergens(cited: Sequence[Evidence]) -> frozenset[str]:
-    """Label words of refuted single allergies: denying those is not a general all-clear."""
-    return frozenset(
-        word
-        for e in cited
-        if isinstance(e.fact, Allergy) and not e.fact.no_known
-        for word in e.fact.label.lower().split()
-    )
 
 
 def _people_and_recency(
@@ -144,9 +150,9 @@ def _people_and_recency(
     everything = (1 << len(cited)) - 1
     for mark in marks:
         kind, payload, word = read[mark]
-        if kind is Kind.PERSON and (desk.person is None or desk.person.sex != payload):
+        if kind == Kind.PERSON and (desk.person is None or desk.person.sex != payload):
             return Reason.PERSON, word
-        if kind is Kind.RECENCY:
+        if kind == Kind.RECENCY:
             about = [cited[i] for i in bits(bound(read, anchors, mark, everything))]
             if not recent(int(str(payload)), about, desk):
                 return Reason.DATE, word
@@ -155,14 +161,13 @@ def _people_and_recency(
 
 def _name_fault(name: str) -> Fault | None:
     """The name of a hypothesis is words alone: no figures with units, no directive, no claim of authority, no markup."""
-    read = tokens(name)
-    if read is None or len(name) > MAX_NAME:
+    said = sentence(name)
+    if said is None or len(name) > MAX_NAME:
         return Reason.UNCLEAN, ""
-    barred = (Kind.FORBIDDEN, Kind.MARKUP, Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.UNIT, Kind.SPAN, Kind.COLON)
-    for token in read:
-        if token.kind in barred or (token.kind is Kind.UNLESS_NAMED and token.payload != "inference"):
+    for token in said.read:
+        if token.kind in _NAME_BARRED or (token.kind == Kind.UNLESS_NAMED and token.payload != "inference"):
             return Reason.SHAPE, token.word
-    return None if any(token.kind is Kind.CONTENT for token in read) else (Reason.SHAPE, name)
+    return None if Kind.CONTENT in said.kinds else (Reason.SHAPE, name)
 
 
 def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> bool:
@@ -170,8 +175,6 @@ def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> 
     cited = desk.cited(statement.fact_ids) or []
     if any(desk.is_critical(evidence.fact) for evidence in cited):
         return True
-    return reason is Reason.POLARITY and desk.allergic and not _ALLERGY.isdisjoint(_stems(statement.text))
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(token.word) for token in tokens(text) or ())
+    said = sentence(statement.text)
+    named = {stem(token.word) for token in said.read} if said is not None else set()
+    return reason is Reason.POLARITY and desk.allergic and not _ALLERGY.isdisjoint(named)

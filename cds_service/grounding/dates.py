@@ -8,26 +8,26 @@ from cds_service.grounding.anchors import Anchor
 from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.lexicon import ROLES, Kind
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Token, iso_day
+from cds_service.grounding.tokens import Numeral, Sentence, Token, iso_day
 from cds_service.grounding.vocabulary import Fault
 
 _DATING = (Kind.NUMBER, Kind.MONTH)
 _YEARS = range(1900, 2101)
 
 
-def anchor_dates(read: Sequence[Token], cited: Sequence[Evidence]) -> list[Anchor] | Fault:
+def anchor_dates(said: Sentence, cited: Sequence[Evidence]) -> list[Anchor] | Fault:
     """Date anchors of a statement, or the first date no cited fact has."""
     anchors: list[Anchor] = []
-    position = 0
-    while position < len(read):
-        if read[position].kind not in _DATING:
-            position += 1
+    read = said.read
+    places = said.numbers
+    if Kind.MONTH in said.kinds:
+        places = [i for i, token in enumerate(read) if token.kind in _DATING]
+    done = -1
+    for position in places:
+        meant = _meant(read, position, cited) if position > done else None
+        if meant is None:
             continue
-        said = _said(read, position, cited)
-        if said is None:
-            position += 1
-            continue
-        isos, last = said
+        isos, last = meant
         clock, last = _clock(read, position, last)
         mask = -1
         if isos:
@@ -39,14 +39,14 @@ def anchor_dates(read: Sequence[Token], cited: Sequence[Evidence]) -> list[Ancho
         if not mask:
             return Reason.DATE, " ".join(read[i].word for i in range(position, last + 1))
         anchors.append(Anchor(position, last, "date", mask))
-        position = last + 1
+        done = last
     return anchors
 
 
-def _said(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> tuple[list[str], int] | None:
+def _meant(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> tuple[list[str], int] | None:
     """ISO forms a date can mean and its last token; ([], position) for a time of day alone."""
     token = read[position]
-    if token.kind is Kind.NUMBER:
+    if token.kind == Kind.NUMBER:
         numeral: Numeral = token.payload  # type: ignore[assignment]
         if numeral.shape in ("date", "moment"):
             other = [numeral.b] if numeral.shape == "date" and numeral.b not in ("", numeral.a) else []
@@ -65,7 +65,7 @@ def _word(read: Sequence[Token], position: int) -> str:
 
 def _month(read: Sequence[Token], position: int) -> int:
     token = read[position] if position < len(read) else None
-    return token.payload if token is not None and isinstance(token.payload, int) and token.kind is Kind.MONTH else 0
+    return token.payload if token is not None and isinstance(token.payload, int) and token.kind == Kind.MONTH else 0
 
 
 def _day_first(read: Sequence[Token], position: int, day: str) -> tuple[list[str], int] | None:
@@ -124,17 +124,17 @@ def _role(read: Sequence[Token], position: int) -> str:
     for at in range(position - 1, max(position - 3, -1), -1):
         if read[at].word in ROLES:
             return ROLES[read[at].word]
-        if read[at].kind is not Kind.LIGHT:
+        if read[at].kind != Kind.LIGHT:
             return ""
     return ""
 
 
 def _clock(read: Sequence[Token], first: int, last: int) -> tuple[str, int]:
     """The time of day that belongs to a date, and the last token of both."""
-    own: Numeral | None = read[first].payload if isinstance(read[first].payload, Numeral) else None
-    if own is not None and own.shape == "moment":
+    own = read[first].payload
+    if isinstance(own, Numeral) and own.shape == "moment":
         return own.b, last
-    if own is not None and own.shape == "time":
+    if isinstance(own, Numeral) and own.shape == "time":
         return own.a, last
     at = last + 1
     if _word(read, at) in ("at", ",", "t"):

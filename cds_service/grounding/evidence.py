@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from enum import IntFlag
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.lexicon import CONCEPT_NAMES, ENCOUNTER_CLASSES, KIND_WORDS, SPANS, UNITS
+from msgspec import Struct
+
+from cds_service.grounding.lexicon import NAME_LISTS, SPANS, UNITS
 from cds_service.grounding.source import Source, source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.wording import number
@@ -19,8 +20,8 @@ _COARSE = (4, 7, 10)  # lengths of a year, a month, a day as FHIR writes them
 _NO_WORDS: frozenset[str] = frozenset()
 
 
-class Tense(IntFlag):
-    """What may be said of a fact's time. PAST, PLANNED and FAMILY must be said; the others go without saying."""
+class Tense:
+    """What may be said of a fact's time, as bits. PAST, PLANNED and FAMILY must be said; the others go without saying."""
 
     ACTIVE = 1
     PAST = 2
@@ -36,50 +37,67 @@ _RUNNING_STATES = frozenset({"in-progress", "arrived", "triaged", "onleave", "ac
 _REQUESTS = frozenset({"ServiceRequest", "MedicationRequest", "DeviceRequest", "NutritionOrder", "VisionPrescription"})
 
 
+class Lexis(Struct, frozen=True):
+    """The words some strings and reviewed names lend together, by polarity."""
+
+    affirmed: frozenset[str]
+    denied: frozenset[str]
+    sources: tuple[Source, ...]
+
+
+@lru_cache(maxsize=8192)
+def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis:
+    """Words of ``texts`` and of the name lists ``named``. ``denies``: the fact as a whole is a denial (refuted, not done)."""
+    sources = tuple(source(text) for text in texts if text)
+    affirmed: set[str] = set()
+    denied: set[str] = set()
+    for each in sources:
+        whole_denied = denies and not each.negates
+        (denied if whole_denied else affirmed).update(each.affirmed)
+        denied.update(each.denied)
+    names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named))
+    (denied if denies else affirmed).update(names)
+    return Lexis(frozenset(affirmed), frozenset(denied), sources)
+
+
 class Evidence:
     """One cited fact, ready to be looked things up in."""
 
-    __slots__ = ("affirmed", "days", "denied", "fact", "sources", "tense", "times", "unit", "value")
+    __slots__ = ("_days", "_zone", "affirmed", "denied", "fact", "sources", "tense", "unit", "value")
 
     def __init__(self, fact: Fact, zone: ZoneInfo) -> None:
         self.fact = fact
-        self.sources: list[Source] = [source(text) for text in strings(fact) if text]
-        self.tense = tense(fact)
-        self.value = ""
-        self.unit = ""
-        denies = _denies(fact)
-        names = _names(fact)
+        self.value = self.unit = ""
         if isinstance(fact, Reading):
             self.value = number(fact.value) if fact.value is not None else ""
             self.unit = _unit(fact.unit)
-            if fact.text:
-                text = source(fact.text)
-                denies = text.empty_denial
-        self.affirmed: list[frozenset[str]] = []
-        self.denied: list[frozenset[str]] = []
-        for each in self.sources:
-            if denies and not each.negates:
-                self.denied.append(each.affirmed)
-            else:
-                self.affirmed.append(each.affirmed)
-                if each.denied:
-                    self.denied.append(each.denied)
-        (self.denied if denies else self.affirmed).append(names)
-        self.days, self.times = _days(fact, zone)
+        words = lexis(tuple(strings(fact)), _named(fact), _denies(fact))
+        self.affirmed, self.denied, self.sources = words.affirmed, words.denied, words.sources
+        self.tense = tense(fact)
+        self._zone = zone
+        self._days: tuple[dict[str, str], frozenset[str]] | None = None
+
+    @property
+    def days(self) -> dict[str, str]:
+        """Local ISO days (or months, years where the record is no finer) → which end of the fact they are."""
+        if self._days is None:
+            self._days = _days(self.fact, self._zone)
+        return self._days[0]
+
+    @property
+    def times(self) -> frozenset[str]:
+        """Local HH:MM."""
+        if self._days is None:
+            self._days = _days(self.fact, self._zone)
+        return self._days[1]
 
 
 def strings(fact: Fact) -> Iterable[str]:
     """Every string of a fact whose words a statement may use. Hostile ones lend nothing (``source``)."""
     yield fact.label
-    for code in fact.codes:
-        if code.display and code.display != fact.label:
-            yield code.display
     yield fact.note
     if isinstance(fact, Reading):
-        if fact.text:
-            yield fact.text
-            for code in fact.value_codes:
-                yield code.display
+        yield fact.text
         return
     yield fact.status.replace("-", " ")
     if isinstance(fact, Problem):
@@ -97,6 +115,8 @@ def strings(fact: Fact) -> Iterable[str]:
 
 
 def _denies(fact: Fact) -> bool:
+    if isinstance(fact, Reading):
+        return bool(fact.text) and source(fact.text).empty_denial
     if isinstance(fact, Problem | Allergy):
         return fact.negated
     if fact.status in _NOT_DONE:
@@ -111,19 +131,15 @@ def _unit(code: str) -> str:
     return f"#{SPANS[folded]}" if folded in SPANS and folded not in UNITS else UNITS.get(folded, folded)
 
 
-def _names(fact: Fact) -> frozenset[str]:
-    """Reviewed names: of the concept, of the kind of fact."""
+def _named(fact: Fact) -> tuple[str, ...]:
+    """Keys of the reviewed names that fit: the concept's, the kind's."""
     if isinstance(fact, Reading):
-        return CONCEPT_NAMES.get(fact.concept, _NO_WORDS) | KIND_WORDS["Reading"]
-    names = KIND_WORDS.get(type(fact).__name__, _NO_WORDS)
-    resource_type = fact.reference.partition("/")[0]
-    names |= KIND_WORDS.get(resource_type, _NO_WORDS)
-    if isinstance(fact, Event):
-        names |= KIND_WORDS.get(fact.resource_type, _NO_WORDS) | ENCOUNTER_CLASSES.get(fact.category, _NO_WORDS)
-    return names
+        return ("Reading", fact.concept)
+    keys = (type(fact).__name__, fact.reference.partition("/")[0])
+    return (*keys, fact.resource_type, fact.category) if isinstance(fact, Event) else keys
 
 
-def tense(fact: Fact) -> Tense:
+def tense(fact: Fact) -> int:
     """Active, past, planned, family, done or measured: from status members, and from the label where it says so itself."""
     if isinstance(fact, Reading):
         in_words = source(fact.text).tenses if fact.text else _NO_WORDS

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from enum import IntEnum, auto
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 
-class Kind(IntEnum):
-    """What a token is before the facts are looked at."""
+class Kind:
+    """What a token is before the facts are looked at. Plain integers: the checks look at them hundreds of times a text."""
 
     CONTENT = 0  # must stand in a cited fact
-    LIGHT = auto()  # connective
-    NUMBER = auto()
-    UNIT = auto()  # the unit right after a number; payload: canonical
-    SPAN = auto()  # the unit of time after a number; payload: minute … year
-    MONTH = auto()  # a month's name beside a number; payload: 1–12
-    SOFT = auto()  # comma, parenthesis: a pause
-    HARD = auto()  # full stop, semicolon, 'but': a new clause
-    COLON = auto()
-    NOT_BEFORE = auto()  # negates what follows
-    NOT_AFTER = auto()  # negates what was just named
-    STATE = auto()
-    TREND = auto()
-    PLACE = auto()
-    TENSE = auto()
-    RECENCY = auto()
-    PERSON = auto()
-    OVER = auto()
-    UNDER = auto()
-    AT_LEAST = auto()
-    AT_MOST = auto()
-    ABOUT = auto()
-    UNLESS_NAMED = auto()
-    FORBIDDEN = auto()
-    MARKUP = auto()
+    LIGHT = 1  # connective
+    NUMBER = 2
+    UNIT = 3  # the unit right after a number; payload: canonical
+    SPAN = 4  # the unit of time after a number; payload: minute … year
+    MONTH = 5  # a month's name beside a number; payload: 1–12
+    SOFT = 6  # comma, parenthesis: a pause
+    HARD = 7  # full stop, semicolon, 'but': a new clause
+    COLON = 8
+    NOT_BEFORE = 9  # negates what follows
+    NOT_AFTER = 10  # negates what was just named
+    STATE = 11
+    TREND = 12
+    PLACE = 13
+    TENSE = 14
+    RECENCY = 15
+    PERSON = 16
+    OVER = 17
+    UNDER = 18
+    AT_LEAST = 19
+    AT_MOST = 20
+    ABOUT = 21
+    UNLESS_NAMED = 22
+    FORBIDDEN = 23
+    MARKUP = 24
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -78,11 +77,11 @@ def stems(words: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words.split())
 
 
-def _single_words() -> dict[str, tuple[Kind, Any]]:
+def _single_words() -> dict[str, tuple[int, Any]]:
     """Word → (kind, payload). Later groups win where a word stands in two; each such word is handled by its check."""
-    words: dict[str, tuple[Kind, Any]] = {}
+    words: dict[str, tuple[int, Any]] = {}
 
-    def put(kind: Kind, payload: Any, listed: str) -> None:
+    def put(kind: int, payload: Any, listed: str) -> None:
         for word in listed.split():
             words[word] = (kind, payload)
 
@@ -122,11 +121,11 @@ def _single_words() -> dict[str, tuple[Kind, Any]]:
     return words
 
 
-def _phrases() -> dict[tuple[str, str], tuple[Kind, Any]]:
+def _phrases() -> dict[tuple[str, str], tuple[int, Any]]:
     """Two words that mean something else than each alone."""
-    found: dict[tuple[str, str], tuple[Kind, Any]] = {}
+    found: dict[tuple[str, str], tuple[int, Any]] = {}
 
-    def put(kind: Kind, payload: Any, listed: list[str]) -> None:
+    def put(kind: int, payload: Any, listed: list[str]) -> None:
         for phrase in listed:
             first, second = phrase.split()
             found[first, second] = (kind, payload)
@@ -165,9 +164,12 @@ TENSES: Mapping[str, str] = _inverse({k: v for k, v in CLAIMS["tense"].items() i
 BETTER_UP = frozenset(CLAIMS["trend"]["up_is_better"])
 BETTER_DOWN = frozenset(CLAIMS["trend"]["down_is_better"])
 SIDES: Mapping[str, str] = _inverse(CLAIMS["side"])
-CONCEPT_NAMES: Mapping[str, frozenset[str]] = {key: stems(listed) for key, listed in NAMES["concepts"].items()}
 SHORT_FORMS: Mapping[str, frozenset[str]] = {short: stems(words) for short, words in NAMES["short"].items()}
 KIND_WORDS: Mapping[str, frozenset[str]] = {
     key: stems(listed) for table in ("kinds", "resource_kinds") for key, listed in NAMES[table].items()
 }
-ENCOUNTER_CLASSES: Mapping[str, frozenset[str]] = {k: stems(v) for k, v in NAMES["encounter_classes"].items()}
+# by kind of fact, resource type, concept key and encounter class: no key stands in two of them
+NAME_LISTS: Mapping[str, frozenset[str]] = {
+    **KIND_WORDS,
+    **{key: stems(listed) for table in ("concepts", "encounter_classes") for key, listed in NAMES[table].items()},
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from cds_service.grounding.anchors import Anchor
@@ -12,7 +12,7 @@ from cds_service.grounding.figures import Figure, compared, is_limit, is_range, 
 from cds_service.grounding.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
 from cds_service.grounding.spans import age_holds, span_holds
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Token
+from cds_service.grounding.tokens import Numeral, Sentence, Token
 from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Reading
 
@@ -23,18 +23,20 @@ _AGE_WORDS = frozenset({"aged", "age"})
 
 
 def anchor_numbers(
-    read: Sequence[Token], masks: list[int], dated: Collection[int], cited: Sequence[Evidence], desk: Desk
+    said: Sentence, masks: list[int], dates: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk
 ) -> list[Anchor] | Fault:
-    """Value anchors of a statement, or the first number that no cited fact carries. ``dated`` tokens belong to dates."""
+    """Value anchors of a statement, or the first number that no cited fact carries. Tokens of ``dates`` are read already."""
     anchors: list[Anchor] = []
-    for position, token in enumerate(read):
-        if token.kind is not Kind.NUMBER or position in dated:
+    read = said.read
+    dated = {i for anchor in dates for i in range(anchor.first, anchor.last + 1)}
+    for position in said.numbers:
+        if position in dated:
             continue
-        numeral: Numeral = token.payload  # type: ignore[assignment]
+        numeral: Numeral = read[position].payload  # type: ignore[assignment]
         if numeral.shape == "number":
             found = _number(read, position, masks, cited, desk)
         elif numeral.shape == "odd":
-            return Reason.NUMBER, token.word
+            return Reason.NUMBER, read[position].word
         else:
             found = _compound(read, position, numeral, cited)
         if isinstance(found, tuple):
@@ -57,7 +59,7 @@ def _number(
             masks[position] = named
             return 0
     before = read[position - 1].kind if position else Kind.LIGHT
-    figure = Figure(text, unit, _SIGNS.get(before, ""), before is Kind.ABOUT)
+    figure = Figure(text, unit, _SIGNS.get(before, ""), before == Kind.ABOUT)
     if _limit_context(read, position):
         return _limit(read, position, figure, cited)
     return matching(figure, cited) or _otherwise(read, position, figure, cited, desk)
@@ -66,7 +68,7 @@ def _number(
 def _unit_after(token: Token | None) -> str:
     if token is None or token.kind not in (Kind.UNIT, Kind.SPAN):
         return ""
-    return str(token.payload) if token.kind is Kind.UNIT else f"#{token.payload}"
+    return str(token.payload) if token.kind == Kind.UNIT else f"#{token.payload}"
 
 
 def _otherwise(
@@ -78,7 +80,7 @@ def _otherwise(
         if threshold is not None:
             return threshold
     span_at = position + 2 if position + 1 < len(read) and read[position + 1].word == "-" else position + 1
-    span = str(read[span_at].payload) if span_at < len(read) and read[span_at].kind is Kind.SPAN else ""
+    span = str(read[span_at].payload) if span_at < len(read) and read[span_at].kind == Kind.SPAN else ""
     after = {t.word for t in read[span_at + 1 : span_at + 3]}
     if (position and read[position - 1].word in _AGE_WORDS) or (span and "old" in after):
         return 0 if age_holds(text, span or "year", desk) else (Reason.PERSON, text)
@@ -143,7 +145,7 @@ def _compound(read: Sequence[Token], position: int, numeral: Numeral, cited: Seq
         diastolic = _valued(numeral.b, "diastolic_bp", cited)
         if systolic and diastolic:
             following = read[position + 1] if position + 1 < len(read) else None
-            wrong = following is not None and following.kind is Kind.UNIT and following.payload != "mm[hg]"
+            wrong = following is not None and following.kind == Kind.UNIT and following.payload != "mm[hg]"
             return (Reason.UNIT, word) if wrong else systolic | diastolic
     mask = 0
     for place, evidence in enumerate(cited):

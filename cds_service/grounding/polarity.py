@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.grounding.lexicon import Kind
-from cds_service.grounding.tokens import Token
+from cds_service.grounding.tokens import Sentence, Token
 
 _NEGATORS = (Kind.NOT_BEFORE, Kind.NOT_AFTER)
 _STOPS = frozenset({"on", "at", "since", "after", "before", "was", "were", "is", "are", "has", "have", "had"})
@@ -17,31 +17,31 @@ _REACHED = frozenset(
 )
 
 
-def negators(read: Sequence[Token]) -> bool:
+def negates(said: Sentence) -> bool:
     """True when the text negates anything at all."""
-    return any(token.kind in _NEGATORS for token in read)
+    return Kind.NOT_BEFORE in said.kinds or Kind.NOT_AFTER in said.kinds
 
 
-def denied(read: Sequence[Token]) -> frozenset[int]:
+def denied(said: Sentence) -> frozenset[int]:
     """Positions of the words a negation reaches; empty for the common text without one."""
-    if not negators(read):
+    if not negates(said):
         return _NONE
     found: set[int] = set()
-    for index, token in enumerate(read):
-        if token.kind is Kind.NOT_BEFORE:
-            ahead = _ahead(read, index)
-            found.update(ahead or _behind(read, index))
-        elif token.kind is Kind.NOT_AFTER:
-            found.update(_behind(read, index) or _ahead(read, index))
+    for index, token in enumerate(said.read):
+        if token.kind in _NEGATORS:
+            found.update(_reach(said.read, index))
     return frozenset(found)
 
 
-def idle(read: Sequence[Token], found: frozenset[int]) -> bool:
+def idle(said: Sentence) -> bool:
     """True when some negator of the text reaches nothing: 'not', 'negative', 'not detected' standing alone."""
-    for index, token in enumerate(read):
-        if token.kind in _NEGATORS and not _ahead(read, index) and not _behind(read, index):
-            return True
-    return not found and negators(read)
+    return any(token.kind in _NEGATORS and not _reach(said.read, i) for i, token in enumerate(said.read))
+
+
+def _reach(read: Sequence[Token], index: int) -> list[int]:
+    if read[index].kind == Kind.NOT_BEFORE:
+        return _ahead(read, index) or _behind(read, index)
+    return _behind(read, index) or _ahead(read, index)
 
 
 def _ahead(read: Sequence[Token], index: int) -> list[int]:
@@ -52,9 +52,9 @@ def _ahead(read: Sequence[Token], index: int) -> list[int]:
         return [i for i in following if read[i].kind in _REACHED][:1]
     for i in range(index + 1, len(read)):
         token = read[i]
-        if token.kind is Kind.HARD or token.word == ")" or (token.kind in _NEGATORS and reached):
+        if token.kind == Kind.HARD or token.word == ")" or (token.kind in _NEGATORS and reached):
             break
-        if token.kind is Kind.SOFT and not (token.word == "," and reached and _list_goes_on(read, i)):
+        if token.kind == Kind.SOFT and not (token.word == "," and reached and _list_goes_on(read, i)):
             break
         if reached and (token.word in _STOPS or (token.word in ("with", "and") and not _list_goes_on(read, i))):
             break
@@ -67,7 +67,7 @@ def _list_goes_on(read: Sequence[Token], index: int) -> bool:
     for token in read[index + 1 :]:
         if token.word in ("or", "nor"):
             return True
-        if token.kind is Kind.HARD or token.kind in _NEGATORS or token.kind is Kind.NUMBER or token.word in "()":
+        if token.kind == Kind.HARD or token.kind in _NEGATORS or token.kind == Kind.NUMBER or token.word in "()":
             return False
     return False
 

@@ -34,16 +34,16 @@ def claims(
     for mark in marks:
         kind, payload, word = read[mark]
         if kind in (Kind.OVER, Kind.UNDER) and not _number_follows(read, mark):
-            kind, payload = Kind.STATE, "high" if kind is Kind.OVER else "low"  # "above the reference range"
+            kind, payload = Kind.STATE, "high" if kind == Kind.OVER else "low"  # "above the reference range"
         if kind not in _CLAIMS:
             continue
         facts = [cited[i].fact for i in bits(bound(read, anchors, mark, everything))]
         readings = [fact for fact in facts if isinstance(fact, Reading)]
-        if kind is Kind.PLACE and not readings and word in TENSES:
+        if kind == Kind.PLACE and not readings and word in TENSES:
             continue  # "current medication": a matter of tense
-        if kind is Kind.STATE:
+        if kind == Kind.STATE:
             holds, reason = _state(str(payload), readings, desk), Reason.STATE
-        elif kind is Kind.TREND:
+        elif kind == Kind.TREND:
             holds, reason = _trend(str(payload), readings, cited), Reason.TREND
         else:
             holds, reason = _place(str(payload), readings, desk), Reason.PLACE
@@ -56,8 +56,8 @@ _CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
 
 
 def _number_follows(read: Sequence[Token], mark: int) -> bool:
-    following = next((t for t in read[mark + 1 :] if t.kind is not Kind.LIGHT), None)
-    return following is not None and following.kind is Kind.NUMBER
+    following = next((t for t in read[mark + 1 :] if t.kind != Kind.LIGHT), None)
+    return following is not None and following.kind == Kind.NUMBER
 
 
 def _state(name: str, readings: Sequence[Reading], desk: Desk) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cds_service.grounding import polarity
 from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem
 from cds_service.grounding.suspicion import revealed, suspicious
-from cds_service.grounding.tokens import Numeral, Token, tokens
+from cds_service.grounding.tokens import Numeral, Token, sentence
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -41,33 +41,34 @@ def source(text: str) -> Source:
     """Read a label, a dosage, a conclusion …"""
     if not text or suspicious(text):
         return EMPTY
-    read = tokens(revealed(text))
-    if read is None:
+    said = sentence(revealed(text))
+    if said is None:
         return EMPTY
-    denied = polarity.denied(read)
+    read = said.read
+    denied = polarity.denied(said)
     affirmed_words: set[str] = set()
     denied_words: set[str] = set()
     for index, token in enumerate(read):
         if token.kind not in _WORDLESS:
             words = denied_words if index in denied else affirmed_words
             words.update(_stem(token, part) for part in token.word.split())
-    named = {token.payload for token in read if token.kind is Kind.CONTENT}
+    named = {token.payload for token in read if token.kind == Kind.CONTENT}
     return Source(
         affirmed=frozenset(affirmed_words) | _shortened(affirmed_words),
         denied=frozenset(denied_words) | _shortened(denied_words),
         numbers=frozenset(_numbers(read)),
         quantities=frozenset(_quantities(read)),
         dates=frozenset(t.payload.a for t in read if isinstance(t.payload, Numeral) and t.payload.shape == "date"),
-        tenses=frozenset(str(token.payload) for token in read if token.kind is Kind.TENSE),
+        tenses=frozenset(str(token.payload) for token in read if token.kind == Kind.TENSE),
         pairs=frozenset((a.word, b.word) for a, b in pairwise(read)),
         quotable=all(token.kind not in (Kind.FORBIDDEN, Kind.MARKUP) for token in read),
-        negates=polarity.negators(read),
-        empty_denial=polarity.negators(read) and not named,
+        negates=polarity.negates(said),
+        empty_denial=polarity.negates(said) and not named,
     )
 
 
 def _stem(token: Token, part: str) -> str:
-    return token.payload if token.kind is Kind.CONTENT and isinstance(token.payload, str) else stem(part)
+    return token.payload if token.kind == Kind.CONTENT and isinstance(token.payload, str) else stem(part)
 
 
 def _shortened(words: set[str]) -> frozenset[str]:
@@ -89,8 +90,8 @@ def _quantities(read: list[Token]) -> list[tuple[str, str]]:
     for position, token in enumerate(read):
         if token.kind not in (Kind.UNIT, Kind.SPAN):
             continue
-        before = read[position - 1] if read[position - 1].kind is Kind.NUMBER else read[position - 2]
-        unit = str(token.payload) if token.kind is Kind.UNIT else f"#{token.payload}"
+        before = read[position - 1] if read[position - 1].kind == Kind.NUMBER else read[position - 2]
+        unit = str(token.payload) if token.kind == Kind.UNIT else f"#{token.payload}"
         if isinstance(before.payload, Numeral):
             found += [(part, unit) for part in before.payload[1:] if part]
     return found

@@ -29,9 +29,11 @@ def tense(
     cited: Sequence[Evidence],
 ) -> Fault | None:
     """Every tense word fits a fact it is about; every past, planned or family fact is said to be so."""
-    said: dict[int, Tense] = {}
+    if not marks and all(evidence.tense & Tense.UNSAID for evidence in cited):
+        return None
+    said: dict[int, int] = {}
     for mark in marks:
-        word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind is Kind.TENSE else "")
+        word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind == Kind.TENSE else "")
         if word not in _FITS or (mark and read[mark - 1].word == "no longer"):
             continue
         if mark in reached:
@@ -39,21 +41,21 @@ def tense(
         for name in _about(read, mark, names):
             if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
                 return Reason.TENSE, read[mark].word
-            said[name.first] = said.get(name.first, Tense(0)) | _FITS[word]
+            said[name.first] = said.get(name.first, 0) | _FITS[word]
     for name in names:
         own = [cited[i].tense for i in bits(name.mask)]
-        if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, Tense(0)) for t in own):
+        if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, 0) for t in own):
             return Reason.TENSE, read[name.first].word
     return None
 
 
 def _about(read: Sequence[Token], mark: int, names: Sequence[Anchor]) -> list[Anchor]:
     """The names a tense word is about: a heading's list, what follows it in the clause, or what was just named."""
-    if any(t.kind is Kind.COLON for t in read[mark + 1 : mark + 5]):
+    if any(t.kind == Kind.COLON for t in read[mark + 1 : mark + 5]):
         stop = next((i for i in range(mark + 1, len(read)) if read[i].word == "."), len(read))
         return [n for n in names if mark < n.last and n.first < stop] or list(names[-1:])
     clause_end = next((i for i in range(mark + 1, len(read)) if _ends(read[i])), len(read))
-    clause_start = next((i + 1 for i in range(mark - 1, -1, -1) if read[i].kind is Kind.HARD), 0)
+    clause_start = next((i + 1 for i in range(mark - 1, -1, -1) if read[i].kind == Kind.HARD), 0)
     inside = [n for n in names if n.first <= mark <= n.last]
     after = [n for n in names if mark < n.first < clause_end]
     before = [n for n in names if clause_start <= n.first and n.last < mark]
@@ -66,7 +68,7 @@ def _leads(read: Sequence[Token], mark: int, after: Sequence[Anchor]) -> bool:
     """True when a name follows the word at once, or after small words only: "history of", "active"."""
     if not after:
         return False
-    return all(read[i].kind is Kind.LIGHT for i in range(mark + 1, after[0].first))
+    return all(read[i].kind == Kind.LIGHT for i in range(mark + 1, after[0].first))
 
 
 def _ends(token: Token) -> bool:

@@ -42,7 +42,7 @@ class Numeral(NamedTuple):
 class Token(NamedTuple):
     """``payload``: the stem of a content word, the Numeral of digits, the class of a claim word."""
 
-    kind: Kind
+    kind: int
     payload: object
     word: str
 
@@ -64,52 +64,73 @@ def normal(text: str) -> str | None:
     return text
 
 
-def tokens(text: str) -> list[Token] | None:
+class Sentence:
+    """A text as tokens, with what a check asks first: which kinds occur at all, and where the digits stand."""
+
+    __slots__ = ("kinds", "numbers", "read")
+
+    def __init__(self, read: list[Token]) -> None:
+        self.read = read
+        self.numbers = [position for position, token in enumerate(read) if token[0] == Kind.NUMBER]
+        for position in self.numbers:
+            _beside_number(read, position)
+        self.kinds = {token[0] for token in read}
+
+
+def sentence(text: str) -> Sentence | None:
     """The tokens of a text, phrases of two words merged; None where the text is not clean (``normal``)."""
     plain = normal(text)
     if plain is None:
         return None
     words = _TOKEN.findall(plain)
     read = [_classified(word) for word in words]
-    if not PHRASE_STARTS.isdisjoint(words) or "/" in plain:
+    if "/" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
-    for position, token in enumerate(read):
-        if token.kind is Kind.NUMBER:
-            _beside_number(read, position)
-    return read
+    return Sentence(read)
 
 
 def _beside_number(read: list[Token], position: int) -> None:
     """Words that mean a unit, a span or a month only because a number stands beside them."""
-    if position and read[position - 1].word in MONTHS:
-        word = read[position - 1].word
-        read[position - 1] = Token(Kind.MONTH, MONTHS[word], word)
+    if position:
+        word = read[position - 1][2]
+        if word in MONTHS:
+            read[position - 1] = Token(Kind.MONTH, MONTHS[word], word)
     at = position + 1
-    if at + 1 < len(read) and read[at].word == "-" and read[at + 1].word in SPANS:
+    if at >= len(read):
+        return
+    word = read[at][2]
+    if word == "-" and at + 1 < len(read) and read[at + 1][2] in SPANS:
         at += 1
-    word = read[at].word if at < len(read) else ""
-    if word in MONTHS:
-        read[at] = Token(Kind.MONTH, MONTHS[word], word)
-    elif word in UNITS and word not in SPANS:
-        read[at] = Token(Kind.UNIT, UNITS[word], word)
-    elif word in SPANS:
-        read[at] = Token(Kind.SPAN, SPANS[word], word)
+        word = read[at][2]
+    beside = _BESIDE.get(word)
+    if beside is not None:
+        read[at] = beside
+
+
+_BESIDE = {
+    **{word: Token(Kind.UNIT, unit, word) for word, unit in UNITS.items()},
+    **{word: Token(Kind.SPAN, span, word) for word, span in SPANS.items()},
+    **{word: Token(Kind.MONTH, month, word) for word, month in MONTHS.items()},
+}
 
 
 def _merged(read: list[Token]) -> list[Token]:
     merged: list[Token] = []
     skip = False
-    for index, token in enumerate(read):
+    last = len(read) - 1
+    for position, token in enumerate(read):
         if skip:
             skip = False
             continue
-        following = read[index + 1].word if index + 1 < len(read) else ""
-        phrase = PHRASES.get((token.word, following)) if token.word in PHRASE_STARTS else None
-        if phrase:
-            merged.append(Token(phrase[0], phrase[1], f"{token.word} {following}"))
-            skip = True
-        elif token.kind is Kind.CONTENT and "/" in token.word and token.word not in UNITS:
-            merged.extend(_classified(part) for part in token.word.split("/") if part)
+        kind, _, word = token
+        if word in PHRASE_STARTS and position < last:
+            phrase = PHRASES.get((word, read[position + 1][2]))
+            if phrase:
+                merged.append(Token(phrase[0], phrase[1], f"{word} {read[position + 1][2]}"))
+                skip = True
+                continue
+        if kind == Kind.CONTENT and "/" in word and word not in UNITS:
+            merged.extend(_classified(part) for part in word.split("/") if part)
         else:
             merged.append(token)
     return merged
@@ -125,7 +146,7 @@ def _classified(word: str) -> Token:
     known = WORDS.get(word)
     if known:
         kind, payload = known
-        return Token(kind, Numeral("number", payload) if kind is Kind.NUMBER else payload, word)
+        return Token(kind, Numeral("number", payload) if kind == Kind.NUMBER else payload, word)
     if word in UNITS:
         return Token(Kind.CONTENT, stem(word), word)
     if not _MARKUP.isdisjoint(word) or not word[0].isalpha():

@@ -29,18 +29,6 @@ _BRIDGES = frozenset("of the a an in by to with for at on - / and".split())
 Fault = tuple[Reason, str]
 
 
-class Index(NamedTuple):
-    """Stem → mask of the cited facts that affirm or deny it."""
-
-    affirmed: dict[str, int]
-    denied: dict[str, int]
-    cited: Sequence[Evidence]
-
-    def mask(self, word: str, is_denied: bool) -> int:
-        """Which cited facts carry this stem with this polarity."""
-        return (self.denied if is_denied else self.affirmed).get(word, 0)
-
-
 class Words(NamedTuple):
     """``masks`` per token (0: carries no fact); ``marks``: positions of claim words that no fact's own name absorbs."""
 
@@ -56,63 +44,57 @@ class Mention(NamedTuple):
     mask: int
 
 
-def index(cited: Sequence[Evidence]) -> Index:
-    """Inverted index over the words of the cited facts."""
-    affirmed: dict[str, int] = {}
-    denied: dict[str, int] = {}
-    bit = 1
+def carriers(word: str, is_denied: bool, cited: Sequence[Evidence]) -> int:
+    """Mask of the cited facts that carry a stem with this polarity."""
+    mask, bit = 0, 1
     for evidence in cited:
-        for words in evidence.affirmed:
-            for word in words:
-                affirmed[word] = affirmed.get(word, 0) | bit
-        for words in evidence.denied:
-            for word in words:
-                denied[word] = denied.get(word, 0) | bit
+        if word in (evidence.denied if is_denied else evidence.affirmed):
+            mask |= bit
         bit <<= 1
-    return Index(affirmed, denied, cited)
+    return mask
 
 
-def resolve(read: Sequence[Token], reached: frozenset[int], lookup: Index) -> Words | Fault:
+def resolve(read: Sequence[Token], reached: frozenset[int], cited: Sequence[Evidence]) -> Words | Fault:
     """Masks for content words; the first word no cited fact carries, or carries with the other polarity, is a fault."""
     masks = [0] * len(read)
     marks: list[int] = []
     for position, (kind, payload, word) in enumerate(read):
-        if kind is Kind.CONTENT:
+        if kind == Kind.CONTENT:
             negative = position in reached
-            mask = lookup.mask(payload, negative)  # type: ignore[arg-type]
+            mask = carriers(payload, negative, cited)  # type: ignore[arg-type]
             if not mask:
-                return _missing(str(payload), word, lookup, negative)
+                return _missing(str(payload), word, cited, negative)
             masks[position] = mask
         elif kind not in _INERT:
-            if kind is Kind.FORBIDDEN:
+            if kind == Kind.FORBIDDEN:
                 return _REASONS[str(payload)], word
-            if kind is Kind.MARKUP:
+            if kind == Kind.MARKUP:
                 return Reason.LINK, word
             marks.append(position)
-    return _absorb(read, reached, lookup, masks, marks) if marks else Words(masks, marks)
+    return _absorb(read, reached, cited, masks, marks) if marks else Words(masks, marks)
 
 
-def _missing(payload: str, word: str, lookup: Index, negative: bool) -> Fault:
-    if lookup.mask(payload, not negative):
+def _missing(payload: str, word: str, cited: Sequence[Evidence], negative: bool) -> Fault:
+    if carriers(payload, not negative, cited):
         return Reason.POLARITY, word
     return (Reason.SIDE if payload in _SIDES else Reason.NAME), word
 
 
 def _absorb(
-    read: Sequence[Token], reached: frozenset[int], lookup: Index, masks: list[int], marks: list[int]
+    read: Sequence[Token], reached: frozenset[int], cited: Sequence[Evidence], masks: list[int], marks: list[int]
 ) -> Words | Fault:
     """A claim word that stands inside a fact's own name ("low back pain", "history of stroke") is part of that name."""
     left: list[int] = []
     for position in marks:
         kind, payload, word = read[position]
-        inside = lookup.mask(stem(word), position in reached)
+        inside = carriers(stem(word), position in reached, cited)
         if inside and payload != "directive_noun":
-            inside = _inside(read, position, lookup.cited)
+            inside = _inside(read, position, cited)
         if inside and not (payload == "directive" and _imperative(read, position)):
             masks[position] = inside
-            if kind is Kind.TENSE:
+            if kind == Kind.TENSE:
                 left.append(position)
-        elif kind is Kind.UNLESS_NAMED:
+        elif kind == Kind.UNLESS_NAMED:
             return _REASONS[str(payload)], word
         else:
             left.append(position)
@@ -137,7 +119,7 @@ def _inside(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> 
 def _imperative(read: Sequence[Token], position: int) -> bool:
     """True for a verb at the head of a clause with its object after it: "Hold warfarin"."""
     starts = position == 0 or read[position - 1].kind in (Kind.HARD, Kind.SOFT, Kind.COLON)
-    follows = position + 1 < len(read) and read[position + 1].kind is Kind.CONTENT
+    follows = position + 1 < len(read) and read[position + 1].kind == Kind.CONTENT
     return starts and follows
 
 
