@@ -22,14 +22,12 @@ NOTHING_THERE = frozenset({"none found", "none reported"})
 
 
 def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list[Absence]:
-    """One Absence for each part that was not obtained,
-    and for each expected type of which nothing was asked or found.
-    """
+    """One Absence for each part that was not obtained, and for each expected type that was not asked for."""
     found: list[Absence] = []
     present: set[str] = set()
     nothing: dict[str, tuple[Reason, str]] = {}
     for answer in retrieved.values():
-        kind, state = answer.resource_type, str(answer.state)
+        kind, state = answer.resource_type or answer.key, str(answer.state)
         if state == "present":
             absence = _unreadable(answer)
             if absence is None:
@@ -52,14 +50,10 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list
 
 def _unreadable(answer: Answer) -> Absence | None:
     """Something came, and nothing of it could be read."""
-    faults = (
-        sum((page.faults for page in answer.resources), start=type(answer.resources[0].faults)())
-        if answer.resources
-        else None
-    )
-    if faults and not any(page.views for page in answer.resources):
-        return Absence(answer.resource_type, Reason.UNREADABLE, f"{answer.key}: {', '.join(faults)}")
-    return None
+    faults = sorted({fault for page in answer.resources for fault in page.faults})
+    if not faults or any(page.views for page in answer.resources):
+        return None
+    return Absence(answer.resource_type or answer.key, Reason.UNREADABLE, f"{answer.key}: {', '.join(faults)}")
 
 
 def _reported(answer: Answer) -> list[Absence]:
@@ -67,13 +61,8 @@ def _reported(answer: Answer) -> list[Absence]:
     codes = {i.code for page in answer.resources for i in page.issues if i.severity in ("fatal", "error")}
     if not codes:
         return []
-    return [
-        Absence(
-            answer.resource_type,
-            Reason.FAILED,
-            text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200),
-        )
-    ]
+    said = text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200)
+    return [Absence(answer.resource_type, Reason.FAILED, said)]
 
 
 def _types(answers: Iterable[Answer]) -> set[str]:

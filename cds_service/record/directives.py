@@ -1,5 +1,4 @@
-"""Code status, advance directives, targets and warnings: Goals, Consents, Flags, and whatever else speaks of
-resuscitation.
+"""Code status, advance directives, targets and warnings: Goals, Consents, Flags, and what else speaks of resuscitation.
 
 ``category`` of the events made here is 'code-status', 'oxygen-target', 'goal', 'consent' or 'flag'.
 """
@@ -36,7 +35,8 @@ def _goals(scope: Scope) -> Iterable[Event]:
             continue
         name = coded(view.description)
         aims = text.clean("; ".join(filter(None, (_aim(t) for t in (view.target or ())[:10]))), text.NOTE)
-        if any(_oxygen_target(t) for t in view.target or ()) or says_target(f"{name.label} {aims}"):
+        said = " ".join([name.label, *(text.clean(t.detailString, 200) for t in view.target or () if t.detailString)])
+        if any(_oxygen_target(t) for t in view.target or ()) or says_target(said):
             category = "oxygen-target"
         else:
             category = "code-status" if says_code_status(name.codes, name.label) else "goal"

@@ -1,5 +1,7 @@
-"""Draft orders of a hook's context → orders. Each keeps its bytes; what has no reader stays,
-named “not checked” by the rules.
+"""Draft orders of a hook's context → orders. Each keeps its bytes.
+
+What has no reader stays, so that the rules can say that it was not checked; a Medication among the drafts is no order
+but what one of them refers to.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from cds_service.record.medications import dose, drug
 from cds_service.record.requests import body_sites, categories, name_of, reasons, word
 from cds_service.record.scope import Scope, joined, remark
 from cds_service.record.words import modalities
-from fhir_adapters.read.medication import MedicationRequestView
+from fhir_adapters.read.medication import MedicationRequestView, MedicationView
 from fhir_adapters.read.orders import OrderView, read_orders
 from fhir_adapters.read.view import View
 
@@ -24,7 +26,9 @@ from fhir_adapters.read.view import View
 def orders(scope: Scope, drafts: Raw | None, selections: Sequence[str]) -> list[Order]:
     """Drafts in the order sent. Raises WrongPatient when one names another patient than the context."""
     chosen = {s.partition("/_history/")[0] for s in selections}
-    return [_order(scope, draft, chosen) for draft in read_orders(drafts)]
+    found = read_orders(drafts)
+    scope.gathered.index.add((f"Medication/{d.id}", d.url, d.view) for d in found if isinstance(d.view, MedicationView))
+    return [_order(scope, draft, chosen) for draft in found if not isinstance(draft.view, MedicationView)]
 
 
 def _order(scope: Scope, draft: OrderView, chosen: set[str]) -> Order:
