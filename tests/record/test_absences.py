@@ -25,7 +25,9 @@ def test_every_state_that_is_not_present_is_an_absence_with_its_reason(state: st
 
 
 def test_a_client_that_reports_none_is_told_from_a_search_that_found_none() -> None:
-    reported, searched = (built(Answered("a", "Condition", s)).absence("Condition") for s in ("none reported", "none found"))
+    reported, searched = (
+        built(Answered("a", "Condition", s)).absence("Condition") for s in ("none reported", "none found")
+    )
     assert reported != searched
 
 
@@ -56,7 +58,10 @@ def test_what_came_and_could_not_be_read_at_all_is_unreadable() -> None:
 
 
 def test_an_error_a_server_reports_beside_its_entries_makes_the_list_doubtful() -> None:
-    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout", "diagnostics": "x"}]}
+    outcome = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "error", "code": "timeout", "diagnostics": "x"}],
+    }
     record = built(answered("labs", "Observation", observation(), outcome))
     assert record.absences == [Absence("Observation", Reason.FAILED, "labs: server reports timeout")]
     warning = outcome | {"issue": [{"severity": "warning", "code": "incomplete"}]}

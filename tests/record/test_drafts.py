@@ -68,8 +68,19 @@ def test_a_draft_whose_subject_cannot_be_resolved_is_kept() -> None:
 
 
 def test_row_54_forty_mixed_drafts_are_forty_orders_each_with_its_own_verdict() -> None:
-    kinds = ["ServiceRequest", "MedicationRequest", "DeviceRequest", "NutritionOrder", "Appointment", "Basic", "Weird", ""]
-    drafts = [{"resourceType": kinds[i % 8], "id": f"d{i}", "subject": SUBJECT, "code": {"text": "X"}} for i in range(40)]
+    kinds = [
+        "ServiceRequest",
+        "MedicationRequest",
+        "DeviceRequest",
+        "NutritionOrder",
+        "Appointment",
+        "Basic",
+        "Weird",
+        "",
+    ]
+    drafts = [
+        {"resourceType": kinds[i % 8], "id": f"d{i}", "subject": SUBJECT, "code": {"text": "X"}} for i in range(40)
+    ]
     made = orders(*drafts, b'{"resourceType":"ServiceRequest","id":"broken","code":[[]]}', b"7")
     assert len(made) == 42
     faults = {o.reference: o.note for o in made if "no reader" in o.note or "unreadable" in o.note}
@@ -84,7 +95,9 @@ def test_drafts_are_numbered_behind_the_record_and_cited_by_their_own_id() -> No
     assert order.id == "F1"
 
 
-@pytest.mark.parametrize("body", [b"null", b"", b"{}", b"[]", b"7", b'"x"', b'{"resourceType":"Bundle"}', b"{", b"[[[["])
+@pytest.mark.parametrize(
+    "body", [b"null", b"", b"{}", b"[]", b"7", b'"x"', b'{"resourceType":"Bundle"}', b"{", b"[[[["]
+)
 def test_no_body_of_drafts_raises(body: bytes) -> None:
     made = build("p1", {}, NOW, draft_orders=Raw(body)).orders
     assert all(o.note for o in made)

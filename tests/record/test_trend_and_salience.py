@@ -1,0 +1,113 @@
+"""Which way a series goes, and which facts a short prompt should hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cds_service.record.facts import Record
+from cds_service.record.salience import rank
+from cds_service.record.trend import trend
+from tests.record.resources import RXNORM, chart, concept, observation, quantity, resource
+
+
+def series(code: str, unit: str, *values: str) -> list[dict[str, Any]]:
+    """Values oldest first, one a day, the last on the day of the chart."""
+    days = range(20 - len(values) + 1, 21)
+    return [
+        observation(code, v, unit, id=f"{code}-{d}", effectiveDateTime=f"2026-11-{d:02}T08:00:00Z")
+        for v, d in zip(values, days, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "values", "direction"),
+    [
+        ("2160-0", "mg/dL", ("1.0", "1.1"), "rising"),
+        ("2160-0", "mg/dL", ("1.0", "1.09"), "stable"),
+        ("2160-0", "mg/dL", ("2.0", "1.2"), "falling"),
+        ("2951-2", "mmol/L", ("140", "136"), "falling"),
+        ("2951-2", "mmol/L", ("140", "137"), "stable"),
+        ("2823-3", "mmol/L", ("4.0", "4.4"), "rising"),
+        ("2744-1", "[pH]", ("7.40", "7.30"), "falling"),
+        ("2160-0", "mg/dL", ("1.0",), ""),
+        ("11555-0", "mmol/L", ("0", "0"), "stable"),
+        ("11555-0", "mmol/L", ("0", "-2"), "falling"),
+    ],
+)
+def test_a_direction_needs_a_change_that_counts(code: str, unit: str, values: tuple[str, ...], direction: str) -> None:
+    (found,) = chart(*series(code, unit, *values)).readings.values()
+    assert trend(found).direction == direction
+
+
+def test_a_bound_and_an_undated_value_take_no_part_in_a_trend() -> None:
+    made = [
+        *series("2160-0", "mg/dL", "1.0", "2.0"),
+        observation("2160-0", None, id="b", effectiveDateTime="2026-11-20T09:00:00Z",
+                    valueQuantity=quantity("9", "mg/dL", comparator=">")),
+        observation("2160-0", "30", "mg/dL", id="u", effectiveDateTime="2026"),
+    ]  # fmt: skip
+    found = trend(chart(*made).readings["creatinine"])
+    assert found.last is not None
+    assert (str(found.last.value), found.direction) == ("2.0", "rising")
+
+
+def test_a_window_ends_the_series() -> None:
+    found = chart(*series("2160-0", "mg/dL", "3.0", "1.0", "1.3")).readings["creatinine"]
+    assert trend(found).direction == "falling"
+    assert trend(found, timedelta(days=1)).direction == "rising"
+
+
+def sick() -> Record:
+    drug = concept("7980", RXNORM, "Penicillin G")
+    reaction = [{"manifestation": [{"text": "Anaphylaxis"}], "severity": "severe"}]
+    vaccines = [
+        resource("Immunization", status="completed", vaccineCode={"text": f"V{i}"}) | {"id": f"v{i}"} for i in range(30)
+    ]
+    return chart(
+        *series("2823-3", "mmol/L", "4.0", "5.0", "6.9"),
+        *series("2951-2", "mmol/L", "140", "140"),
+        observation("8302-2", "170", "cm", id="h", effectiveDateTime="2010-01-01"),
+        resource("AllergyIntolerance", code=drug, reaction=reaction),
+        resource("Condition", code={"text": "Old sprain"}, clinicalStatus="resolved") | {"id": "c1"},
+        resource("Condition", code={"text": "Heart failure"}, clinicalStatus="active") | {"id": "c2"},
+        resource("Consent", status="active", category=[{"text": "Do not resuscitate"}]),
+        *vaccines,
+    )
+
+
+def test_what_must_be_mentioned_comes_first_and_what_is_left_out_is_counted() -> None:
+    record = sick()
+    selection = rank(record, 6)
+    labels = [f.label for f in selection.facts]
+    assert labels[0] == "Penicillin G"
+    assert {"Do not resuscitate", "Heart failure", "Potassium"} <= set(labels)
+    assert len(selection.facts) == 6
+    assert len(selection.facts) + selection.left_out.total() == len(list(record.facts()))
+    assert selection.left_out["immunizations"] == 30
+
+
+def test_a_changing_series_brings_its_predecessor_and_a_steady_one_does_not() -> None:
+    facts = rank(sick(), 1000).facts
+    assert sum(f.label == "Potassium" for f in facts) == 2
+    assert sum(f.label == "Sodium" for f in facts) == 1
+
+
+@pytest.mark.parametrize("budget", [0, -1, 1, 10**6])
+def test_a_budget_is_never_exceeded(budget: int) -> None:
+    assert len(rank(sick(), budget).facts) <= max(budget, 0)
+
+
+def test_the_same_record_is_ranked_the_same() -> None:
+    assert rank(sick(), 12) == rank(sick(), 12)
+
+
+def test_critical_flags_outrank_ordinary_results() -> None:
+    record = chart(
+        observation("2951-2", "140", id="na"),
+        observation(value="6.9", id="k", interpretation=[concept("HH", "x")]),
+        observation("2075-0", "100", id="cl"),
+    )
+    assert rank(record, 1).facts[0].reference == "Observation/k"
