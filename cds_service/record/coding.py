@@ -45,10 +45,13 @@ def coded(concept: CodeableConcept | None) -> Coded:
         if codings is not None and len(codings) == 1:
             one = codings[0]
             return _one(one.system, one.code, one.display, concept.text)
-        return _many(tuple((c.system, c.code, c.display) for c in (codings or ())[:MAX_CODINGS]), concept.text)
+        return _many(_triples(concept), concept.text)
     except text.Oversize:
-        triples = tuple((c.system, c.code, c.display) for c in (codings or ())[:MAX_CODINGS])
-        return _judge(triples, concept.text)
+        return _judge(_triples(concept), concept.text)
+
+
+def _triples(concept: CodeableConcept) -> tuple[Triple, ...]:
+    return tuple((c.system, c.code, c.display) for c in concept.codings[:MAX_CODINGS])
 
 
 def of_coding(coding: Coding | None) -> Coded:

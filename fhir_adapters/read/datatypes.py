@@ -19,10 +19,20 @@ class Coding(Struct, gc=False):
 
 
 class CodeableConcept(Struct, gc=False):
-    """R4 CodeableConcept."""
+    """R4 CodeableConcept. ``system`` and ``code`` are those of a lone Coding that was sent in its place."""
 
     coding: list[Coding] | None = None
     text: str | None = None
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+    @property
+    def codings(self) -> list[Coding]:
+        """The codings, however they were sent."""
+        if self.coding is not None:
+            return self.coding
+        return [Coding(self.system, self.code, self.display)] if self.code else []
 
 
 class Identifier(Struct, gc=False):

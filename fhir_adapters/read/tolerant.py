@@ -90,8 +90,6 @@ def _widen(value: Any, struct: type[Struct]) -> Any:
     if struct is CodeableConcept:
         if isinstance(value, str):
             return {"text": value}
-        if isinstance(value, dict) and "code" in value and "coding" not in value:
-            return {"coding": [value], "text": value.get("text")}
     elif struct is Coding and isinstance(value, dict) and "coding" in value:
         coding = value["coding"]
         return coding[0] if isinstance(coding, list) and coding else coding
