@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from cds_service.errors import CdsError
+from cds_service.rules.calc_cli import calc
+from cds_service.rules.catalogue import Switch
 
 app = typer.Typer(
     name="medgemma-cds",
@@ -19,7 +21,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+rules = typer.Typer(help="List, switch and report the rules.", no_args_is_help=True, rich_markup_mode=None)
+services = typer.Typer(help="List and switch the CDS services.", no_args_is_help=True, rich_markup_mode=None)
+
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings; the environment (CDS_…) wins over it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def fail(message: str) -> typer.Exit:
@@ -116,3 +122,56 @@ def version() -> None:
     from cds_service import __version__
 
     sys.stdout.write(f"medgemma-cds {__version__}\n")
+
+
+@rules.command("list")
+def list_rules(config: Config = None, as_json: AsJson = False) -> None:
+    """Every rule of the pack with its version, severity and switch."""
+    _operate("list_rules", config, as_json)
+
+
+@rules.command("set")
+def set_rule(rule: str, state: Switch, config: Config = None) -> None:
+    """Switch a rule off, to shadow (computed and audited, not shown) or on."""
+    _operate("set_rule", config, rule, state)
+
+
+@rules.command("report")
+def report_rules(
+    days: Annotated[int, typer.Option(help="How far back.")] = 30, config: Config = None, as_json: AsJson = False
+) -> None:
+    """What became of each rule's cards: fired, accepted, overridden, reasons."""
+    _operate("report_rules", config, days, as_json)
+
+
+@services.command("list")
+def list_services(config: Config = None, as_json: AsJson = False) -> None:
+    """Every service with its switch."""
+    _operate("list_services", config, as_json)
+
+
+@services.command("set")
+def set_service(service: str, state: Switch, config: Config = None) -> None:
+    """Switch a service off (404), to shadow (computed and audited, no cards) or on."""
+    _operate("set_service", config, service, state)
+
+
+@app.command()
+def ai(state: Switch, config: Config = None) -> None:
+    """Switch everything a model words or scores off, to shadow or on, at once."""
+    _operate("set_ai", config, state)
+
+
+def _operate(name: str, config: Path | None, *arguments: object) -> None:
+    from cds_service import operating
+    from cds_service.settings import load
+
+    try:
+        getattr(operating, name)(load(config), *arguments)
+    except CdsError as error:
+        raise fail(error.message) from None
+
+
+app.command(name="calc")(calc)
+app.add_typer(rules, name="rules")
+app.add_typer(services, name="services")

@@ -31,7 +31,11 @@ def _panel(card: dict[str, Any]) -> Panel:
         parts += [Text(), Markdown(detail)]
     for suggestion in card.get("suggestions", []):
         actions = "; ".join(a["description"] for a in suggestion.get("actions", []))
-        parts += [Text(), Text(f"▸ Suggestion: {suggestion['label']}", style="bold"), Padding(Text(actions), (0, 0, 0, 2))]
+        parts += [
+            Text(),
+            Text(f"▸ Suggestion: {suggestion['label']}", style="bold"),
+            Padding(Text(actions), (0, 0, 0, 2)),
+        ]
     for link in card.get("links", []):
         parts += [Text(), Text(f"▸ Link: {link['label']} {link['url']}", style="blue")]
     source = card.get("source", {})

@@ -1,0 +1,175 @@
+"""``medgemma-cds doctor``: looks at everything the service depends on and says what to do about each fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from cds_service.db.gateway import Gateway
+from cds_service.encryption import load_cipher
+from cds_service.errors import CdsError
+from cds_service.hooks import profiles
+from cds_service.models import prompting
+from cds_service.rules.pack import load_pack
+from cds_service.settings import Settings
+from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.client import FhirClient
+from fhir_adapters.errors import FhirError
+from fhir_adapters.outbound import Outbound
+
+PATIENCE_S = 5.0
+STYLE = {"ok": "green", "note": "yellow", "fault": "bold red"}
+
+
+class Check(Struct, frozen=True):
+    """One line: what was looked at, how it is, what to do."""
+
+    what: str
+    state: Literal["ok", "note", "fault"]
+    say: str
+
+
+async def run(settings: Settings) -> int:
+    """Print every check; 0 when there is no fault."""
+    checks = [check async for check in checks_of(settings)]
+    table = Table(title=f"medgemma-cds doctor · mode {settings.mode}", title_justify="left")
+    for column in ("what", "state", "says"):
+        table.add_column(column)
+    for check in checks:
+        table.add_row(check.what, f"[{STYLE[check.state]}]{check.state}[/]", check.say)
+    Console().print(table)
+    return int(any(check.state == "fault" for check in checks))
+
+
+async def checks_of(settings: Settings) -> AsyncIterator[Check]:
+    """Configuration first, then what needs a connection."""
+    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines):
+        yield _guarded(look, settings)
+    yield await _waited("database", _database(settings))
+    async for check in _servers(settings):
+        yield check
+
+
+def _guarded(look: Callable[[Settings], Check], settings: Settings) -> Check:
+    try:
+        return look(settings)
+    except CdsError as fault:
+        return Check(look.__name__.strip("_").replace("_", " "), "fault", fault.message)
+
+
+async def _waited(what: str, check: Awaitable[Check]) -> Check:
+    try:
+        return await check
+    except CdsError as fault:
+        return Check(what, "fault", fault.message)
+
+
+def _mode(settings: Settings) -> Check:
+    settings.check()
+    if settings.mode == "production":
+        return Check("mode", "ok", f"production, {len(settings.clients)} clients trusted")
+    return Check("mode", "note", f"{settings.mode}: unauthenticated clients and any browser origin are accepted")
+
+
+def _zone(settings: Settings) -> Check:
+    try:
+        ZoneInfo(settings.timezone)
+    except (KeyError, ValueError):
+        return Check("time zone", "fault", f"'{settings.timezone}' is unknown: set CDS_TIMEZONE to an IANA zone")
+    return Check("time zone", "ok", settings.timezone)
+
+
+def _state_dir(settings: Settings) -> Check:
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.state_dir / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as fault:
+        return Check(
+            "state folder", "fault", f"{settings.state_dir}: {fault.strerror}; set CDS_STATE_DIR to a writable one"
+        )
+    return Check("state folder", "ok", str(settings.state_dir))
+
+
+def _key(settings: Settings) -> Check:
+    load_cipher(settings)
+    given = bool(settings.encryption_key.get_secret_value())
+    return Check("encryption key", "ok", "from CDS_ENCRYPTION_KEY" if given else "made in the state folder; back it up")
+
+
+def _rules(settings: Settings) -> Check:
+    pack = load_pack(settings.site_rules)
+    if settings.site_rules is None:
+        return Check(
+            "rule pack", "note", f"{len(pack.rules)} rules as shipped; have a clinician sign yours (CDS_SITE_RULES)"
+        )
+    return Check("rule pack", "ok", f"{len(pack.rules)} rules with {settings.site_rules}, {pack.hash[:19]}")
+
+
+def _prompts(_settings: Settings) -> Check:
+    prompts = prompting.load()
+    return Check("prompts", "ok", prompts["record-summary"].label)
+
+
+def _profiles(settings: Settings) -> Check:
+    known = profiles.choose(settings.clients)
+    return Check("client profiles", "ok", f"{', '.join(sorted(known.named))}")
+
+
+def _engines(settings: Settings) -> Check:
+    image = settings.image_engine if settings.imaging else "imaging is off"
+    return Check("engines", "ok", f"text: {settings.text_engine}; images: {image}")
+
+
+async def _database(settings: Settings) -> Check:
+    gateway = Gateway(settings.database, settings.state_dir)
+    await gateway.start()
+    try:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        await gateway.run(lambda connection: connection.execute(text("SELECT 1")).scalar(), deadline=deadline)
+    finally:
+        await gateway.close()
+    return Check("database", "ok", gateway.engine.url.render_as_string(hide_password=True))
+
+
+async def _servers(settings: Settings) -> AsyncIterator[Check]:
+    """The FHIR servers and key addresses an operator wrote down."""
+    bases = [entry for entry in settings.fhir_allow if "*" not in entry]
+    keys = [client.jwks_url for client in settings.clients.values() if client.jwks_url]
+    if not bases and not settings.clients:
+        yield Check("FHIR servers", "note", "none allowed: only prefetch is used; list origins in CDS_FHIR_ALLOW")
+    async with Outbound(Policy(operator=[str(origin_of(url)) for url in [*bases, *keys]])) as outbound:
+        for base in bases:
+            yield await _fhir(outbound, base)
+        for url in keys:
+            yield await _jwks(outbound, url)
+
+
+async def _fhir(outbound: Outbound, base: str) -> Check:
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    try:
+        found = await FhirClient(outbound, base).metadata(deadline=deadline)
+    except FhirError as fault:
+        return Check(
+            f"FHIR {base}", "note", f"no capability statement at this address ({fault}); the base may have a path"
+        )
+    return Check(f"FHIR {base}", "ok", f"answers, FHIR {found.fhir_version or 'version not said'}")
+
+
+async def _jwks(outbound: Outbound, url: str) -> Check:
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    try:
+        reply = await outbound.request("GET", url, deadline=deadline)
+    except FhirError as fault:
+        return Check(f"keys {url}", "fault", f"cannot be fetched ({fault}); tokens of this client will be refused")
+    if reply.status != 200:
+        return Check(f"keys {url}", "fault", f"HTTP {reply.status}; check jwks_url of this client")
+    return Check(f"keys {url}", "ok", f"{len(reply.body)} bytes")

@@ -1,0 +1,130 @@
+"""What the commands ``rules``, ``services`` and ``ai`` do. They write to the database of a running site.
+
+Every replica sees a change within five seconds; every change leaves an audit event with the account that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from cds_service.db.gateway import Gateway
+from cds_service.errors import BadRequest
+from cds_service.rules.catalogue import Severity, Switch
+from cds_service.rules.pack import load_pack
+from cds_service.rules.report import RuleReport, report
+from cds_service.settings import Settings
+from cds_service.switches import AI, read, write
+
+T = TypeVar("T")
+Row = Mapping[str, object]
+PATIENCE_S = 10.0
+SERVICES = ("patient-summary", "order-precheck", "order-triage", "encounter-brief", "imaging-read")
+
+
+def list_rules(settings: Settings, as_json: bool) -> None:
+    """Print every rule with its version, severity and switch."""
+    pack, states = load_pack(settings.site_rules), _do(settings, read)
+    rows = [
+        {
+            "id": rule.id,
+            "title": rule.title,
+            "version": rule.version,
+            "severity": rule.severity.value,
+            "switch": states.get(f"rule:{rule.id}", rule.switch).value,
+            "source": rule.sources[0].label,
+        }
+        for rule in pack.rules.values()
+    ]
+    _show(rows, f"{len(rows)} rules, pack {pack.hash[:19]}", as_json)
+
+
+def set_rule(settings: Settings, rule_id: str, state: Switch) -> None:
+    """Switch a rule; say so when it is one that must be mentioned."""
+    rule = load_pack(settings.site_rules).rules.get(rule_id)
+    if rule is None:
+        raise BadRequest(f"no rule '{rule_id}'; `medgemma-cds rules list` shows all")
+    if state is not Switch.ON and (rule.must_mention or rule.severity is Severity.CRITICAL):
+        sys.stderr.write(f"{rule_id} belongs to the set that must be mentioned; it will not be shown any more\n")
+    _switch(settings, f"rule:{rule_id}", state)
+
+
+def report_rules(settings: Settings, days: int, as_json: bool) -> None:
+    """Print what became of each rule's cards over the last ``days``."""
+    since = int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)
+    rows = [_reported(row) for row in _do(settings, lambda connection: report(connection, since))]
+    _show(rows, f"Rules over the last {days} days", as_json)
+
+
+def _reported(row: RuleReport) -> Row:
+    return {
+        "rule": row.rule,
+        "fired": row.fired,
+        "shadow": row.shadow,
+        "accepted": row.accepted,
+        "overridden": row.overridden,
+        "override rate": "" if row.rate is None else f"{row.rate:.0%}",
+        "reasons": ", ".join(f"{reason} {n}" for reason, n in row.reasons.most_common()),
+        "median seconds": "" if row.seconds is None else round(row.seconds, 1),
+        "review": "yes" if row.review else "",
+    }
+
+
+def list_services(settings: Settings, as_json: bool) -> None:
+    """Print every service with its switch."""
+    states = _do(settings, read)
+    _show([{"id": s, "switch": states.get(f"service:{s}", Switch.ON).value} for s in SERVICES], "Services", as_json)
+
+
+def set_service(settings: Settings, service: str, state: Switch) -> None:
+    """Switch a service."""
+    if service not in SERVICES:
+        raise BadRequest(f"no service '{service}'; known are {', '.join(SERVICES)}")
+    _switch(settings, f"service:{service}", state)
+
+
+def set_ai(settings: Settings, state: Switch) -> None:
+    """Switch the AI part as a whole."""
+    _switch(settings, AI, state)
+
+
+def _switch(settings: Settings, name: str, state: Switch) -> None:
+    by, moment = getpass.getuser(), datetime.now(UTC).timestamp()
+    _do(settings, lambda connection: write(connection, name, state, by, moment))
+    sys.stdout.write(f"{name} is {state.value}; running services follow within five seconds\n")
+
+
+def _do(settings: Settings, call: Callable[[Connection], T]) -> T:
+    """One transaction on the site's database, whose schema is brought up to date first."""
+
+    async def run() -> T:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        gateway = Gateway(settings.database, settings.state_dir)
+        await gateway.start()
+        try:
+            return await gateway.run(call, deadline=asyncio.get_running_loop().time() + PATIENCE_S)
+        finally:
+            await gateway.close()
+
+    return asyncio.run(run())
+
+
+def _show(rows: Sequence[Row], title: str, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ("nothing yet",):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
