@@ -25,8 +25,9 @@ from cds_service.services.service import IssuedCard
 
 WITHHELD = "withheld"
 ITEMS = 200  # of one list or table of an event
-_CODE = re.compile(r"[A-Za-z0-9][\w.:@/+=-]{0,119}(?: sha256:[0-9a-f]{6,64})?|[a-z]+(?: [a-z]+){1,7}", re.ASCII)
+_CODE = re.compile(r"[A-Za-z0-9][\w.:@/+=-]{0,119}|[a-z]+(?: [a-z]+){1,7}", re.ASCII)
 _CLIENT = re.compile(r"[!-~]{1,200}")
+_VERSION = re.compile(r"[\w.:@/+=-]{1,120}(?: [\w.:@/+=-]{1,120}){0,3}", re.ASCII)  # names and versions, all ours
 _TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
 _PLAIN_WORD = re.compile(r"[a-z][A-Za-z._-]*[,;:]?|[A-Z][A-Za-z-]*[,.;:]?")
@@ -84,6 +85,10 @@ def _milliseconds(value: Any) -> Any:
     return _numbers(value) if isinstance(value, Mapping) else _number(value)
 
 
+def _versions(texts: Iterable[str]) -> list[str]:
+    return [text if _VERSION.fullmatch(text) else WITHHELD for text in list(dict.fromkeys(texts))[:ITEMS]]
+
+
 def _tokens(texts: Iterable[str]) -> list[str]:
     return [text if _TOKEN.fullmatch(text) else WITHHELD for text in list(texts)[:ITEMS]]
 
@@ -102,8 +107,8 @@ FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "rules": codes,  # 'rule-id@version' that spoke on a card
     "shadow": codes,  # rule ids computed but not shown
     "quiet": codes,  # rule ids hidden by the user's own earlier override or acceptance
-    "prompts": codes,
-    "engines": codes,
+    "prompts": _versions,
+    "engines": _versions,
     "pack": code,  # hash of the rule pack
     "counts": _numbers,
     "count": _number,

@@ -38,21 +38,31 @@ class Spool:
         self._handle = -1
         self._torn = False
         self._size = sum(path.stat().st_size for path in self._waiting())
-        self.failed = False  # the last append was refused: the limit is reached or the disk is full
+        self.failed = False  # a row was refused (limit or full disk) and the spool has not been emptied since
 
     @property
     def size(self) -> int:
         """Bytes waiting, of this process and of those it took over."""
         return self._size
 
-    def append(self, rows: Sequence[tuple[str, Row]]) -> bool:
-        """Keep the rows; False when the limit or the disk allows no more (then none of them counts as kept)."""
-        lines = b"".join([_encode(row) + b"\n" for row in rows])
+    def append(self, rows: Sequence[tuple[str, Row]]) -> int:
+        """Keep the rows; how many of them, in order, the limit and the disk allowed (0 when the disk refuses)."""
+        lines = [_encode(row) + b"\n" for row in rows]
         with self._lock:
-            self.failed = self._size + len(lines) > self._limit or not self._write(lines)
-            if not self.failed:
-                self._size += len(lines)
-            return not self.failed
+            fitting, kept = self._limit - self._size, 0
+            while kept < len(lines) and len(lines[kept]) <= fitting:
+                fitting -= len(lines[kept])
+                kept += 1
+            if kept and not self._write(b"".join(lines[:kept])):
+                kept = 0
+            self._size += sum(map(len, lines[:kept]))
+            self.failed = self.failed or kept < len(lines)
+            return kept
+
+    def relieved(self) -> None:
+        """The database takes rows again: nothing waits, so nothing is in danger."""
+        if not self._size:
+            self.failed = False
 
     def replay(self, store: Callable[[list[tuple[str, Row]]], None]) -> int:
         """Hand all waiting rows to ``store`` in chunks and remove each file once its rows are stored; how many rows.

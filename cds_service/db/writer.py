@@ -180,6 +180,7 @@ class Writer:
             for table, rows in groups.items():
                 connection.execute(self._statements[table], rows)
         self._count("written", len(batch))
+        self._spool.relieved()
 
     def _store_singly(self, batch: Sequence[Item]) -> None:
         for item in batch:
@@ -216,11 +217,12 @@ class Writer:
             self._count("dropped", dropped)
         if not durable:
             return
-        if self._spool.append(durable):
-            self._count("spooled", len(durable))
-        else:
-            self._count("lost", len(durable))
-            _last_resort([(table, row, True) for table, row in durable], "lost")
+        kept = self._spool.append(durable)
+        if kept:
+            self._count("spooled", kept)
+        if lost := durable[kept:]:
+            self._count("lost", len(lost))
+            _last_resort([(table, row, True) for table, row in lost], "lost")
 
 
 def _refused(fault: StatementError) -> bool:

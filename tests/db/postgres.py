@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -33,16 +34,31 @@ class Cluster:
         self.port = _free_port()
 
     def start(self) -> None:
-        """Make the cluster and wait until it answers; nothing is synced to disk."""
-        data = str(self._folder / "data")
-        self._run("initdb", "-D", data, "-U", USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale")
+        """Make the cluster if there is none yet and wait until it answers; nothing is synced to disk."""
+        data = self._folder / "data"
+        if not data.exists():
+            self._run(
+                "initdb", "-D", str(data), "-U", USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale"
+            )
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         log = str(self._folder / "server.log")
-        self._run("pg_ctl", "start", "-w", "-t", "60", "-D", data, "-l", log, "-o", options)
+        self._run("pg_ctl", "start", "-w", "-t", "60", "-D", str(data), "-l", log, "-o", options)
+
+    def kill(self) -> None:
+        """Stop at once, as a crash would; ``start`` brings it back with its data."""
+        self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._folder / "data"))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the server: SIGSTOP freezes it with its connections open."""
+        leader = int((self._folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        stats = [(path.parent.name, path.read_text()) for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+        children = [int(name) for name, stat in stats if stat.rsplit(") ", 1)[1].split()[1] == str(leader)]
+        for process in (leader, *children):
+            os.kill(process, number)
 
     def stop(self) -> None:
         """Stop at once and leave nothing behind."""
-        self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._folder / "data"))
+        self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def database(self) -> str:
@@ -93,9 +109,8 @@ def _unprivileged() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-@lru_cache(maxsize=1)
-def _running() -> Cluster:
-    """The one cluster of the run, whichever modules ask for it."""
+def new_cluster() -> Cluster:
+    """A server nobody else uses, started. Without the binaries the test is skipped, but fails in CI."""
     binaries = _binaries()
     if binaries is None:
         message = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
@@ -114,6 +129,9 @@ def _running() -> Cluster:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return cluster
+
+
+_running = lru_cache(maxsize=1)(new_cluster)  # the one cluster of the run, whichever modules ask for it
 
 
 @pytest.fixture(scope="session")

@@ -50,14 +50,14 @@ def test_rows_stay_when_they_could_not_be_stored(tmp_path: Path) -> None:
 
 def test_beyond_its_limit_nothing_is_kept_and_it_says_so(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit=1000)
-    kept = 0
-    while spool.append(events(f"event-{kept}")):
-        kept += 1
+    kept = spool.append(events(*[f"event-{number}" for number in range(20)]))
+    assert 0 < kept < 20
     assert spool.failed
     assert spool.size <= 1000
-    assert len(replayed(spool)) == kept
+    assert spool.append(events("beyond")) == 0
+    assert replayed(spool) == [f"event-{number}" for number in range(kept)]
     assert not spool.failed
-    assert spool.append(events("again"))
+    assert spool.append(events("again")) == 1
 
 
 def test_files_of_a_process_that_died_are_taken_over_and_those_of_a_living_one_are_not(tmp_path: Path) -> None:
