@@ -53,7 +53,9 @@ def _unreadable(answer: Answer) -> Absence | None:
     faults = sorted({fault for page in answer.resources for fault in page.faults})
     if not faults or any(page.views for page in answer.resources):
         return None
-    return Absence(answer.resource_type or answer.key, Reason.UNREADABLE, f"{answer.key}: {', '.join(faults)}")
+    return Absence(
+        answer.resource_type or answer.key, Reason.UNREADABLE, text.clean(f"{answer.key}: {', '.join(faults)}", 200)
+    )
 
 
 def _reported(answer: Answer) -> list[Absence]:

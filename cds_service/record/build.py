@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_service.errors import WrongPatient
+from cds_service.record import text
 from cds_service.record.absences import absences
 from cds_service.record.allergies import allergies
 from cds_service.record.directives import TARGET, directives, oxygen_targets
@@ -143,7 +144,7 @@ def _settle_others(others: list[Reading], refused: list[Reading]) -> list[Readin
 
 
 def _truncated(retrieved: Mapping[str, Answer], cut: int) -> list[str]:
-    said = [f"{a.key}: {a.truncated}" for a in retrieved.values() if a.truncated]
+    said = [text.clean(f"{a.key}: {a.truncated}", 200) for a in retrieved.values() if a.truncated]
     return said + ([f"the text of {cut} documents was cut"] if cut else [])
 
 

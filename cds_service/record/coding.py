@@ -89,8 +89,8 @@ def _judge(triples: tuple[Triple, ...], words: str | None) -> Coded:
 
 def code_of(system: str | None, code: str | None, display: str | None) -> Code:
     """A Code with the system in its canonical spelling."""
-    uri = (system or "").strip()[:200]
-    return Code(table().systems.get(uri, uri), (code or "").strip()[:100], text.label(display) if display else "")
+    uri = text.clean(system or "", 200)
+    return Code(table().systems.get(uri, uri), text.clean(code or "", 100), text.label(display) if display else "")
 
 
 def _contradiction(concept: Concept, names: list[str]) -> str:

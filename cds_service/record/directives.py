@@ -29,7 +29,7 @@ def directives(scope: Scope, problems: Iterable[Problem], requests: Iterable[Eve
 
 def _goals(scope: Scope) -> Iterable[Event]:
     for view, reference, note in scope.of(GoalView):
-        status = (view.lifecycleStatus or "").strip().casefold()[:40]
+        status = text.word(view.lifecycleStatus)
         if status in OVER:
             scope.excluded[f"Goal: {status}"] += 1
             continue
@@ -70,7 +70,7 @@ def _oxygen_target(target: TargetView) -> bool:
 
 def _consents(scope: Scope) -> Iterable[Event]:
     for view, reference, note in scope.of(ConsentView):
-        status = (view.status or "").strip().casefold()[:40]
+        status = text.word(view.status)
         groups = [coded(c) for c in (*(view.category or ()), *([view.scope] if view.scope else ()))]
         provision = view.provision
         said = [coded(c) for c in (provision.code or ())] if provision is not None else []
@@ -91,7 +91,7 @@ def _consents(scope: Scope) -> Iterable[Event]:
 
 def _flags(scope: Scope) -> Iterable[Event]:
     for view, reference, note in scope.of(FlagView):
-        status = (view.status or "").strip().casefold()[:40]
+        status = text.word(view.status)
         name = coded(view.code)
         start, end = scope.period(view.period)
         if status not in ("active", "") or (end is not None and end < scope.now):

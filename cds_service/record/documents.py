@@ -41,7 +41,7 @@ def reports(scope: Scope) -> list[Event]:
     """Diagnostic reports; a report that is only registered or was cancelled has nothing to say."""
     made = []
     for view, reference, note in scope.of(DiagnosticReportView):
-        status = (view.status or "").strip().casefold()[:40]
+        status = text.word(view.status)
         if status in NOT_RESULTS:
             scope.excluded[f"DiagnosticReport: {status}"] += 1
             continue
@@ -79,7 +79,7 @@ def documents(scope: Scope) -> list[Event]:
             Event(
                 number=0, reference=reference, resource_type="DocumentReference",
                 label=name.label or text.label(view.description or "") or "Document", codes=name.codes, time=when.time,
-                time_text=when.text, status=(view.docStatus or view.status or "").strip().casefold()[:40],
+                time_text=when.text, status=text.word(view.docStatus or view.status),
                 note=joined(note, name.note, when.note, remark), category=first_code(view.category), start=when.time,
                 text=text.lines(attached, TEXT_LIMIT),
             )

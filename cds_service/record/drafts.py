@@ -40,18 +40,19 @@ def _order(scope: Scope, draft: OrderView, chosen: set[str]) -> Order:
         )
     name, unresolved = _name(scope, view)
     identity = text.clean(draft.id, 64)
-    reference = f"{draft.resource_type}/{identity}" if identity else draft.url
+    kind = text.label(draft.resource_type)
+    reference = f"{kind}/{identity}" if identity else text.clean(draft.url, 120)
     when = scope.at(_text(view, "authoredOn") or _text(view, "dateTime"))
     return Order(
         number=0,
         reference=reference,
-        label=name.label or f"{draft.resource_type or 'Order'} not named",
+        label=name.label or f"{kind or 'Order'} not named",
         codes=name.codes,
         time=when.time,
         time_text=when.text,
         status=word(view, "status"),
         note=joined(remark(view, "") if view is not None else "", name.note, unresolved, draft.fault),
-        resource_type=draft.resource_type,
+        resource_type=kind,
         raw=draft.raw,
         intent=word(view, "intent"),
         priority=word(view, "priority"),

@@ -23,7 +23,7 @@ def encounters(scope: Scope) -> list[Event]:
     """Contacts; ``category`` is the class code (v3 ActCode), ``end`` the discharge, ``note`` where the patient went."""
     made = []
     for view, reference, note in scope.of(EncounterView):
-        status = _word(view.status)
+        status = text.word(view.status)
         if status == "cancelled":
             scope.excluded["Encounter: cancelled"] += 1
             continue
@@ -53,7 +53,7 @@ def procedures(scope: Scope) -> list[Event]:
         period = view.performedPeriod
         when = scope.past(scope.at(view.performedDateTime, (period.end or period.start) if period else None))
         start, end = scope.period(period)
-        status = _word(view.status)
+        status = text.word(view.status)
         made.append(
             Event(
                 number=0, reference=reference, resource_type="Procedure", label=name.label or "Procedure not named",
@@ -72,7 +72,7 @@ def immunizations(scope: Scope) -> list[Event]:
     for view, reference, note in scope.of(ImmunizationView):
         name = coded(view.vaccineCode)
         when = scope.past(scope.at(view.occurrenceDateTime))
-        status = _word(view.status)
+        status = text.word(view.status)
         made.append(
             Event(
                 number=0, reference=reference, resource_type="Immunization", label=name.label or "Vaccine not named",
@@ -88,20 +88,20 @@ def imaging(scope: Scope) -> list[Event]:
     """Imaging studies with their modalities, body sites and Study Instance UIDs."""
     made = []
     for view, reference, note in scope.of(ImagingStudyView):
-        if _word(view.status) == "cancelled":
+        if text.word(view.status) == "cancelled":
             scope.excluded["ImagingStudy: cancelled"] += 1
             continue
         when = scope.past(scope.at(view.started))
         series = (view.series or ())[:500]
         modalities = dict.fromkeys(
-            c.code for c in (*(view.modality or ()), *(s.modality for s in series if s.modality)) if c.code
+            text.label(c.code) for c in (*(view.modality or ()), *(s.modality for s in series if s.modality)) if c.code
         )
         sites = dict.fromkeys(code for s in series for code in of_coding(s.bodySite).codes)
         name = _study_name(view)
         made.append(
             Event(
                 number=0, reference=reference, resource_type="ImagingStudy", label=name.label or "Imaging study",
-                codes=name.codes, time=when.time, time_text=when.text, status=_word(view.status),
+                codes=name.codes, time=when.time, time_text=when.text, status=text.word(view.status),
                 note=joined(note, name.note, when.note), category="/".join(modalities), start=when.time,
                 text=text.clean("; ".join(texts(view.reasonCode)), text.NOTE), modalities=tuple(modalities),
                 body_sites=tuple(sites), identifiers=study_uids(view.identifier),
@@ -130,7 +130,3 @@ def study_uids(identifiers: Iterable[Identifier] | None) -> tuple[str, ...]:
 
 def _codes(concepts: Iterable[CodeableConcept] | None) -> tuple[Code, ...]:
     return tuple(dict.fromkeys(code for c in concepts or () for code in coded(c).codes))
-
-
-def _word(status: str | None) -> str:
-    return (status or "").strip().casefold()[:40]

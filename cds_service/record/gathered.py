@@ -23,11 +23,30 @@ NO_ID = "(no id)"
 class Answer(Protocol):
     """What ``build`` needs of ``fhir_adapters.gather.Retrieved``."""
 
-    key: str
-    resource_type: str
-    state: str
-    resources: list[Resources]
-    truncated: str
+    @property
+    def key(self) -> str:
+        """The prefetch key."""
+        ...
+
+    @property
+    def resource_type(self) -> str:
+        """Of the query."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """A value of ``fhir_adapters.retrieved.State``."""
+        ...
+
+    @property
+    def resources(self) -> Sequence[Resources]:
+        """One per page."""
+        ...
+
+    @property
+    def truncated(self) -> str:
+        """Why there may be more, or ''."""
+        ...
 
 
 Item = tuple[View, str, str, bool]  # view, citation, fullUrl or '', whether the client itself sent it

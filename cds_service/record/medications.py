@@ -34,7 +34,7 @@ def medications(scope: Scope) -> list[Medication]:
 def _requests(scope: Scope) -> Iterator[Medication]:
     for view, reference, note in scope.of(MedicationRequestView):
         name, unresolved = drug(scope, view)
-        status, intent = _word(view.status), _word(view.intent)
+        status, intent = text.word(view.status), text.word(view.intent)
         when = scope.at(view.authoredOn)
         period = view.dispenseRequest.validityPeriod if view.dispenseRequest else None
         start, end = scope.period(period)
@@ -52,7 +52,7 @@ def _requests(scope: Scope) -> Iterator[Medication]:
 def _statements(scope: Scope) -> Iterator[Medication]:
     for view, reference, note in scope.of(MedicationStatementView):
         name, unresolved = drug(scope, view)
-        status = _word(view.status)
+        status = text.word(view.status)
         start, end = scope.period(view.effectivePeriod)
         when = scope.at(
             view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None, view.dateAsserted
@@ -70,7 +70,7 @@ def _statements(scope: Scope) -> Iterator[Medication]:
 def _administrations(scope: Scope) -> Iterator[Medication]:
     for view, reference, note in scope.of(MedicationAdministrationView):
         name, unresolved = drug(scope, view)
-        status = _word(view.status)
+        status = text.word(view.status)
         start, end = scope.period(view.effectivePeriod)
         when = scope.past(
             scope.at(view.effectiveDateTime, view.effectivePeriod.start if view.effectivePeriod else None)
@@ -82,10 +82,6 @@ def _administrations(scope: Scope) -> Iterator[Medication]:
             resource_type="MedicationAdministration", active=status == "in-progress",
             dose=dose([view.dosage] if view.dosage else None), start=start or when.time, end=end,
         )  # fmt: skip
-
-
-def _word(status: str | None) -> str:
-    return (status or "").strip().casefold()[:40]
 
 
 def drug(scope: Scope, view: Prescribed) -> tuple[Coded, str]:

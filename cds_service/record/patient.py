@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, tzinfo
 
 from cds_service.errors import WrongPatient
-from cds_service.record import times
+from cds_service.record import text, times
 from cds_service.record.facts import Person
 from fhir_adapters.read.datatypes import Reference
 from fhir_adapters.read.patient import PatientView
@@ -62,7 +62,7 @@ def person(patient_id: str, view: PatientView | None, zone: tzinfo) -> Person:
     died = times.parse(view.deceasedDateTime, zone)
     return Person(
         reference=f"Patient/{patient_id}",
-        sex=(view.gender or "").strip().casefold()[:20],
+        sex=text.word(view.gender),
         birth_date=born,
         birth_precision=precision,
         deceased=bool(view.deceasedBoolean) or bool(died.text),

@@ -18,7 +18,7 @@ ACTIVE = frozenset({"active", "recurrence", "relapse"})
 def status_of(concept: CodeableConcept | None) -> str:
     """A status code, whether coded or (older servers) written as a word."""
     found = coded(concept)
-    return (found.codes[0].code if found.codes else found.label).strip().casefold()[:40]
+    return text.word(found.codes[0].code if found.codes else found.label)
 
 
 def problems(scope: Scope) -> list[Problem]:

@@ -189,7 +189,7 @@ class Reader:
             self._file(component, part, shared, view)
 
     def _status(self, written: str | None) -> tuple[str, Refusal | None]:
-        status = (written or "").strip().casefold()[:40]
+        status = text.word(written)
         if status in USABLE:
             return status, None
         return status, Refusal.ENTERED_IN_ERROR if status == "entered-in-error" else Refusal.NOT_FINAL

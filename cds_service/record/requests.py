@@ -99,7 +99,7 @@ def _times(scope: Scope, view: View) -> tuple[times.Moment, Any, Any]:
 def word(view: View | None, name: str) -> str:
     """A code member as a bounded lower-case word."""
     value = getattr(view, name, None)
-    return value.strip().casefold()[:40] if isinstance(value, str) else ""
+    return text.word(value) if isinstance(value, str) else ""
 
 
 def categories(view: View | None) -> tuple[Code, ...]:

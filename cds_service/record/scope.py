@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
-from cds_service.record import times
+from cds_service.record import text, times
 from cds_service.record.facts import Refusal
 from cds_service.record.gathered import Gathered
 from cds_service.record.patient import Whose
@@ -43,15 +43,14 @@ class Scope(Struct):
                 if prefetch:
                     self.whose.refuse_stranger(subject, name)
                 self.excluded[f"{name}: {Refusal.OTHER_PATIENT.value}"] += 1
-            elif (getattr(view, "status", None) or "").strip().casefold() == "entered-in-error":
+            elif text.word(getattr(view, "status", None)) == "entered-in-error":
                 self.excluded[f"{name}: {Refusal.ENTERED_IN_ERROR.value}"] += 1
             else:
                 yield view, reference, remark(view, verdict)
 
     def at(self, *written: str | None) -> times.Moment:
         """The first of several times that is given. Future and ancient ones keep their text and lose their moment."""
-        text = next((w for w in written if w), None)
-        moment = times.parse(text, self.zone)
+        moment = times.parse(next((w for w in written if w), None), self.zone)
         if moment.time is not None and times.judge(moment, self.now, self.zone) is Refusal.IMPLAUSIBLE_TIME:
             return times.Moment(None, moment.text)
         return moment

@@ -26,6 +26,11 @@ def label(text: str) -> str:
     return _label(text) if len(text) <= CACHED else clean(text, LABEL)
 
 
+def word(text: str | None) -> str:
+    """A status, class or other code as one bounded word in lower case."""
+    return label(text).casefold()[:40] if text else ""
+
+
 def clean(text: str, limit: int) -> str:
     """One line of printable text, at most ``limit`` characters, cut with an ellipsis.
 
