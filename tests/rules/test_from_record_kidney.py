@@ -141,8 +141,10 @@ def test_egfr_of_an_older_creatinine_that_was_itself_injury_is_withheld_too() ->
 
 
 def test_egfr_is_withheld_in_pregnancy_and_under_18() -> None:
-    pregnant = record(creatinine(0.7), sex="female", born=born(30), problems=[problem(snomed="77386006")])
+    pregnancy, value = problem(snomed="77386006"), creatinine(0.7)
+    pregnant = record(value, creatinine(0.7, days=3), sex="female", born=born(30), problems=[pregnancy])
     assert egfr_now(pregnant).text == "eGFR withheld: pregnancy"
+    assert egfr_now(pregnant).inputs == (value, pregnancy)
     assert egfr_now(record(creatinine(0.7), born=born(10))).text == "eGFR withheld: under 18 years"
 
 

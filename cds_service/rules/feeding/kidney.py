@@ -19,7 +19,9 @@ UNIT = "mL/min/1.73 m²"
 
 
 def _injury(feed: Feed, creatinine: Reading) -> Comparison | None:
-    """The comparison that makes ``creatinine`` a value of acute kidney injury, if one does."""
+    """What makes an older ``creatinine`` a value of acute kidney injury; of the last 7 days ``aki_stage`` itself says it."""
+    if feed.once(aki_stage).ok:
+        return None
     worst = worst_week(creatinine, feed.creatinines)
     return worst if worst is not None and worst.stage else None
 
@@ -53,14 +55,23 @@ def egfr_now(feed: Feed) -> ScoreResult:
         text = f"eGFR {result['reported']} {UNIT} (CKD-EPI 2021)"
         return ScoreResult(EGFR, result, (creatinine,), text=text)
     if result["status"] == "not-applicable":
-        facts: list[Fact] = [creatinine]
-        evidence = injury.facts if injury else feed.once(aki_stage).inputs
-        facts += [fact for fact in evidence if fact is not creatinine]
-        return ScoreResult(EGFR, result, tuple(facts), text=f"eGFR withheld: {reason(result['reason'], extra)}")
+        facts = (creatinine, *(fact for fact in _evidence(feed, result["reason"], injury) if fact is not creatinine))
+        return ScoreResult(EGFR, result, facts, text=f"eGFR withheld: {reason(result['reason'], extra)}")
     missing = tuple("age" if key == "age_years" else key for key in result.get("missing", ()))
     text = _both_sexes(feed, creatinine, extra) if missing == ("sex",) else ""
     why = f"missing: {', '.join(missing)}" if missing else "a value outside the possible range"
     return ScoreResult(EGFR, result, (creatinine,), missing, text=text or f"eGFR not computed; {why}")
+
+
+def _evidence(feed: Feed, code: str, injury: Comparison | None) -> tuple[Fact, ...]:
+    """The facts that forbid a formula."""
+    if code == "pregnancy":
+        return feed.pregnancy.facts
+    if code != "acute-state":
+        return ()
+    if feed.dialysis.maintenance:
+        return feed.dialysis.facts
+    return injury.facts if injury else feed.once(aki_stage).inputs
 
 
 def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
@@ -79,7 +90,8 @@ def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
     why = guarded.get("reason") or ("age<18" if age is not None and age < 18 else "")
     if why:
         result = {"status": "not-applicable", "egfr": None, "reported": None, "reason": why}
-        return ScoreResult(EGFR, result, (newest,), text=f"eGFR withheld: {reason(why, extra)}")
+        withheld = (newest, *_evidence(feed, why, None))
+        return ScoreResult(EGFR, result, withheld, text=f"eGFR withheld: {reason(why, extra)}")
     value = newest.value or Decimal(0)
     result = {"status": "ok", "egfr": float(value), "reported": int(value.quantize(Decimal(1), ROUND_HALF_UP))}
     text = f"eGFR {result['reported']} {UNIT} (as reported by the laboratory)"
@@ -141,7 +153,8 @@ def crcl(feed: Feed) -> ScoreResult:
         else:
             picked[concept] = newest
     creatinine = picked.get("creatinine")
-    extra = _guards(feed, None if creatinine is None else _injury(feed, creatinine))
+    injury = None if creatinine is None else _injury(feed, creatinine)
+    extra = _guards(feed, injury)
     given = {
         "sex": feed.record.person.sex,
         "age_years": feed.age,
@@ -151,8 +164,8 @@ def crcl(feed: Feed) -> ScoreResult:
     }
     result = calculators.run(name, given)
     missing += [word for key, word in (("sex", "sex"), ("age_years", "age")) if key in result.get("missing", ())]
-    text = _crcl_text(result, picked, missing, extra)
-    return ScoreResult(name, result, tuple(picked.values()), tuple(missing), text=text)
+    facts = (*picked.values(), *(f for f in _evidence(feed, result.get("reason", ""), injury) if f is not creatinine))
+    return ScoreResult(name, result, facts, tuple(missing), text=_crcl_text(result, picked, missing, extra))
 
 
 def _crcl_text(result: dict[str, Any], picked: dict[str, Reading], missing: list[str], extra: dict[str, Any]) -> str:
