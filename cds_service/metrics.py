@@ -36,6 +36,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "replays": ("Repeated calls answered from the first one's cards, by where these were found", ("found",)),
     "fhir_faults": ("FHIR requests that gave no resource, by reason", ("reason",)),
     "unreadable": ("Resources or values of a record that could not be used, by reason", ("reason",)),
+    "refused_readings": ("Readings of a record that are shown as data quality and used nowhere", ()),
     "statements_dropped": ("Statements of an engine that did not stand up to the record, by reason", ("reason",)),
     "database_rows": ("Rows by fate (written, spooled, replayed, dropped, rejected, lost, failed, untold)", ("fate",)),
     "log_fields_withheld": ("Log fields and texts that were not on the allow-list", ()),

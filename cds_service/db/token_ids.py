@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from cds_service.db.gateway import Gateway
+from cds_service.db.models import token_id as token_ids
 from cds_service.db.writer import statements
 from cds_service.encryption import Cipher
 
@@ -15,13 +16,13 @@ class SharedTokenIds:
     def __init__(self, gateway: Gateway, cipher: Cipher) -> None:
         self._gateway = gateway
         self._cipher = cipher
-        self._insert = statements(gateway.engine.dialect.name)["token_id"]
+        self._insert = statements(gateway.engine.dialect.name)["token_id"].returning(token_ids.c.id)
 
     async def first_use(self, issuer: str, token_id: str, expires: float, deadline: float) -> bool:
         """True once per issuer and id until ``expires`` (Unix seconds); ``Unavailable`` when nobody can tell."""
         row = {"id": self._cipher.pseudonym("jti", issuer, token_id), "expires_at": int(expires * 1000)}
 
         def insert(connection: Connection) -> bool:
-            return connection.execute(self._insert, row).rowcount == 1
+            return connection.execute(self._insert, row).first() is not None
 
         return await self._gateway.run(insert, deadline=deadline)

@@ -86,7 +86,17 @@ def _reason(given: object) -> Coding | None:
     if not isinstance(given, dict):
         return None
     code, system, display = (_id(given.get(name)) for name in ("code", "system", "display"))
+    if not code:
+        code, display = _local_reason(given.get("extension"))
     return Coding(code=code, system=system, display=html.escape(display, quote=False) or None) if code else None
+
+
+def _local_reason(extension: object) -> tuple[str, str]:
+    """Code and display of a reason built inside an EHR: ``….overrideReason.reasonCategory`` and ``….reasonTitle`` (Epic)."""
+    members = extension if isinstance(extension, dict) else {}
+    last = {name.rpartition(".")[2]: value for name, value in members.items()}
+    display = _id(last.get("reasonTitle")) or _id(last.get("reasonDisplay"))
+    return _id(last.get("reasonCategory")) or ("other" if display else ""), display
 
 
 def _list(value: object) -> list[Any]:
