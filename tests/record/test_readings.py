@@ -194,7 +194,7 @@ def test_an_extension_that_changes_the_meaning_is_not_read_over() -> None:
         {"note": [{"text": "Sample haemolysed."}]},
         {"note": [{"text": "specimen was grossly HEMOLYZED, please repeat"}]},
         {"interpretation": [{"text": "hemolysis present"}]},
-        {"interpretation": [concept("H", "x", "High")] + [{"text": "Haemolysed"}]},
+        {"interpretation": [concept("H", "x", "High"), {"text": "Haemolysed"}]},
     ],
 )
 def test_row_48_a_haemolysed_potassium_is_flagged(members: dict[str, Any]) -> None:
