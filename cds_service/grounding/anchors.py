@@ -8,7 +8,6 @@ from typing import NamedTuple
 from cds_service.grounding.lexicon import Kind
 from cds_service.grounding.tokens import Token
 
-
 _SMALL = (Kind.LIGHT, Kind.STATE, Kind.PLACE)
 _CLOSE = 4  # tokens between a claim word and the value it introduces
 

@@ -13,6 +13,7 @@ from cds_service.grounding.dates import anchor_dates
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.lexicon import Kind, stem
+from cds_service.grounding.literal import literal
 from cds_service.grounding.numbers import anchor_numbers
 from cds_service.grounding.pairing import pairing
 from cds_service.grounding.series import claims
@@ -45,8 +46,10 @@ def fault(statement: Statement, desk: Desk) -> Fault | None:
         wrong = _name_fault(statement.name)
         if wrong:
             return wrong
+    elif literal(statement.text, cited, desk.zone, desk.now):
+        return None
     said = sentence(statement.text)
-    return (Reason.UNCLEAN, "") if said is None else _text_fault(said, cited, desk)
+    return (Reason.UNCLEAN, "") if said is None else _text_fault(said, desk.evidence(cited), desk)
 
 
 def _shaped(statement: Statement) -> bool:
@@ -65,7 +68,7 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
     reached = polarity.denied(said)
     words = resolve(said.read, reached, cited)
     if isinstance(words[0], Reason):
-        return words  # type: ignore[return-value]
+        return words
     masks, marks = words
     dates = anchor_dates(said, cited)
     if isinstance(dates, tuple):
@@ -173,7 +176,7 @@ def _name_fault(name: str) -> Fault | None:
 def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> bool:
     """True when the dropped sentence stands on a fact that may not be contradicted, or clears an allergy that stands."""
     cited = desk.cited(statement.fact_ids) or []
-    if any(desk.is_critical(evidence.fact) for evidence in cited):
+    if any(desk.is_critical(fact) for fact in cited):
         return True
     said = sentence(statement.text)
     named = {stem(token.word) for token in said.read} if said is not None else set()

@@ -24,26 +24,35 @@ class Desk:
         now: datetime | None = None,
         critical: Collection[str] = (),
     ) -> None:
-        self.facts = {fact.number: fact for fact in facts}
+        self.facts = {f"F{fact.number}": fact for fact in facts}
         self.zone = zone
         self.person = person
         self.now = now
         self._critical = frozenset(critical)
-        self._evidence: dict[int, Evidence] = {}
+        self._evidence: dict[str, Evidence] = {}
         self._series: dict[str, list[Reading]] | None = None
         self._allergic: bool | None = None
 
-    def cited(self, ids: Iterable[str]) -> list[Evidence] | None:
-        """Evidence of the cited facts in order, without repeats; None when one of them is not before us."""
-        found: dict[int, Evidence] = {}
+    def cited(self, ids: Iterable[str]) -> list[Fact] | None:
+        """The cited facts in order, without repeats; None when one of them is not before us."""
+        found: dict[str, Fact] = {}
         for each in ids:
-            number = int(each[1:]) if each[:1] == "F" and each[1:].isdecimal() and each.isascii() else -1
-            if number not in self.facts or str(number) != each[1:]:
+            fact = self.facts.get(each)
+            if fact is None:
                 return None
-            if number not in self._evidence:
-                self._evidence[number] = Evidence(self.facts[number], self.zone)
-            found[number] = self._evidence[number]
+            found[each] = fact
         return list(found.values())
+
+    def evidence(self, cited: Iterable[Fact]) -> list[Evidence]:
+        """What the cited facts lend, each looked at once a text."""
+        known = self._evidence
+        found = []
+        for fact in cited:
+            each = known.get(fact.id)
+            if each is None:
+                each = known[fact.id] = Evidence(fact, self.zone)
+            found.append(each)
+        return found
 
     def series(self, reading: Reading) -> list[Reading]:
         """All timed readings of the same thing in this prompt, newest first."""

@@ -17,7 +17,7 @@ from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Reading
 
 _SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
-_COUNTED = frozenset("readings results values measurements times occasions entries".split())
+_COUNTED = frozenset(["readings", "results", "values", "measurements", "times", "occasions", "entries"])
 _KINDS = frozenset().union(*KIND_WORDS.values())
 _AGE_WORDS = frozenset({"aged", "age"})
 

@@ -13,6 +13,7 @@ from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Token
 from cds_service.grounding.vocabulary import Fault
+import itertools
 
 
 def pairing(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Fault | None:
@@ -99,7 +100,7 @@ def _in_order(anchors: Sequence[Anchor], position: int) -> bool | None:
         last += 1
     count = last - first
     values = anchors[max(first - count, 0) : first]
-    if count < 2 or len(values) != count or any(v.what != "value" for v in values):  # noqa: PLR2004 - one date is no row
+    if count < 2 or len(values) != count or any(v.what != "value" for v in values):
         return None
     return all(v.mask & d.mask for v, d in zip(values, anchors[first:last], strict=True))
 
@@ -111,10 +112,10 @@ def _nearest(anchors: Sequence[Anchor], places: range) -> Anchor | None:
 def _from_to(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Anchor | None:
     """ "from 4.9 to 6.1": the first value is the earlier one. A blood pressure pair is systolic over diastolic."""
     values = [a for a in anchors if a.what == "value"]
-    for first, second in zip(values, values[1:], strict=False):
+    for first, second in itertools.pairwise(values):
         between = {read[i].word for i in range(first.last + 1, second.first)}
         opens = {read[i].word for i in range(max(first.first - 3, 0), first.first)}
-        if "to" in between and ("from" in opens or "to" == read[second.first - 1].word):
+        if "to" in between and ("from" in opens or read[second.first - 1].word == "to"):
             earlier = [cited[i].fact.time for i in bits(first.mask)]
             later = [cited[i].fact.time for i in bits(second.mask)]
             if not any(a is not None and b is not None and a < b for a in earlier for b in later):

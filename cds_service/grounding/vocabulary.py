@@ -24,7 +24,7 @@ _INERT = frozenset(
         Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.AT_LEAST, Kind.AT_MOST, Kind.ABOUT,
     }
 )  # fmt: skip
-_BRIDGES = frozenset("of the a an in by to with for at on - / and".split())
+_BRIDGES = frozenset(["of", "the", "a", "an", "in", "by", "to", "with", "for", "at", "on", "-", "/", "and"])
 
 Fault = tuple[Reason, str]
 

@@ -7,12 +7,13 @@ as a model's. Cards label it as what it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from cds_service.grounding.literal import measured
 from cds_service.grounding.statement import Statement
 from cds_service.models import phrases
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request, Scores, Unsupported
@@ -71,7 +72,7 @@ def compose(material: Material) -> list[Statement]:
         *_events(_of(facts, Event), material),
         *others,
         *vital_signs[1:],
-        *_list("Draft orders", _of(facts, Order), lambda order: phrases.name(order.label)),
+        *_list("Draft orders", _of(facts, Order), lambda order: name(order.label)),
     ]
     return made[:MAX_STATEMENTS]
 
@@ -110,25 +111,35 @@ def _when(reading: Reading) -> float:
 
 
 def _gathered(readings: Sequence[Reading], zone: ZoneInfo) -> tuple[list[Statement], list[Statement]]:
-    """'Vital signs on 2026-11-20 09:00: Respiratory rate 26 /min; Heart rate 118 /min.', and other results the same way."""
-    vital_signs: dict[str, list[Reading]] = {}
-    others: dict[str, list[Reading]] = {}
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.' by day; other results the same way."""
+    vital_signs: dict[str, list[tuple[str, Reading]]] = {}
+    others: dict[str, list[tuple[str, Reading]]] = {}
+    concepts = table().concepts
+    moments: dict[tuple[datetime | None, str], str] = {}  # many readings share one: said once
     for reading in readings:
-        concept = table().concepts.get(reading.concept)
+        concept = concepts.get(reading.concept)
         group = vital_signs if concept is not None and concept.group == "vital-signs" else others
-        group.setdefault(moment(reading, zone), []).append(reading)
-    return _by_moment("Vital signs", vital_signs), _by_moment("Results", others)
+        key = (reading.time, reading.time_text)
+        when = moments.get(key)
+        if when is None:
+            when = moments[key] = moment(reading, zone)
+        group.setdefault(when[:10], []).append((when, reading))
+    return _by_day("Vital signs", vital_signs), _by_day("Results", others)
 
 
-def _by_moment(head: str, groups: Mapping[str, Sequence[Reading]]) -> list[Statement]:
+def _by_day(head: str, groups: Mapping[str, Sequence[tuple[str, Reading]]]) -> list[Statement]:
+    """The minute is said where all readings of a statement share it, else the day."""
     made: list[Statement] = []
-    for when, found in groups.items():
-        made += _list(f"{head} on {when}" if when else head, found, _measured_with_level)
+    for day, found in groups.items():
+        same = {when for when, _ in found}
+        when = same.pop() if len(same) == 1 else day
+        readings = [reading for _, reading in found]
+        made += _list(f"{head} on {when}" if when else head, readings, _measured_with_level)
     return made
 
 
 def _measured_with_level(reading: Reading) -> str:
-    said, shown = phrases.measured(reading), level(reading)
+    said, shown = measured(reading), level(reading)
     return f"{said}, {shown}" if said and shown else said
 
 

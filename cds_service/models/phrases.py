@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cds_service.grounding.evidence import SHOWN
+from cds_service.grounding.literal import measured, name
 from cds_service.grounding.source import source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
 from cds_service.record.wording import day, level, moment, value
 
 QUOTE = 140  # characters of a report's conclusion in one statement
 NEW = timedelta(days=7)  # how long a problem or medication is called new
-_TAG = re.compile(
-    r" \((?:finding|disorder|procedure|situation|event|regime/therapy|person|substance|product|morphologic abnormality"
-    r"|observable entity|qualifier value|record artifact|physical object|environment)\)$"
-)
-
-
-@lru_cache(maxsize=8192)
-def name(label: str) -> str:
-    """A label without the semantic tag of its terminology; '' for one that may not be shown (hostile or unreadable)."""
-    return _TAG.sub("", label) if source(label).quotable else ""
-
-
-def measured(reading: Reading) -> str:
-    """'Potassium 6.1 mmol/L'; '' where name or value may not be shown."""
-    label = name(reading.label)
-    if not label or (reading.text and reading.value is None and not source(reading.text).quotable):
-        return ""
-    return f"{label} {value(reading)}"
 
 
 def result(newest: Reading, before: Reading | None, direction: str, zone: ZoneInfo) -> str:

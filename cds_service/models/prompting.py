@@ -146,7 +146,7 @@ def load(path: Path | None = None) -> Prompts:
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - plain text for a model; every value passes ``clean`` on its way out
+        autoescape=False,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -214,5 +214,3 @@ def _front_faults(front: Mapping[str, Any], name: str) -> list[str]:
     if set(budget) != _BUDGET or not all(isinstance(v, int) and v > 0 for v in budget.values()):
         faults.append("budget must give prompt_tokens and output_tokens above 0")
     return faults
-
-

@@ -40,7 +40,7 @@ def age(record: Record) -> str:
     years, months = record.person.age(record.now), record.person.age_months(record.now)
     if years is None or months is None or months < 0:
         return UNKNOWN
-    return f"{years} years" if years >= 2 else f"{months} months"  # noqa: PLR2004
+    return f"{years} years" if years >= 2 else f"{months} months"
 
 
 def sex(person: Person) -> str:

@@ -218,6 +218,7 @@ CHARTS = {"acute": ACUTE, "chronic": CHRONIC, "child": CHILD}
 
 def record(chart: Chart) -> Record:
     """The chart as a Record, for the summarising path."""
+
     def of(kind: type, *types: str) -> list:  # type: ignore[type-arg]
         found = [f for f in chart.facts if isinstance(f, kind) and (not types or f.resource_type in types)]
         return sorted(found, key=lambda f: (f.time is not None, f.time or NOW), reverse=True)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cds_service.record.facts import Medication, Problem, Reading
 from tests.grounding.charts import CHARTS, Chart
-from tests.grounding.true_statements import True_, all_true
+from tests.grounding.true_statements import TrueStatement, all_true
 
 
 class Lie(Struct, frozen=True):
@@ -29,7 +29,22 @@ class Lie(Struct, frozen=True):
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"(?<![\w.\-–/:^¹⁰⁹³²])<?\d+(?:\.\d+)?(?![\w\-–:^⁹³²]|\.\d|/\d)")
-_UNITS = ("mmol/L", "mg/dL", "mg/L", "µmol/L", "ng/L", "g/dL", "mL/min/1.73 m²", "mIU/L", "mmHg", "kg", "mcg", "mg", "°C", "%")
+_UNITS = (
+    "mmol/L",
+    "mg/dL",
+    "mg/L",
+    "µmol/L",
+    "ng/L",
+    "g/dL",
+    "mL/min/1.73 m²",
+    "mIU/L",
+    "mmHg",
+    "kg",
+    "mcg",
+    "mg",
+    "°C",
+    "%",
+)
 _SWAPS: dict[str, tuple[tuple[str, str], ...]] = {
     "side": (("right", "left"), ("left", "right"), ("bilateral", "left"), ("right", "bilateral"), ("Bilateral", "Right"),
              ("Left", "Right"), ("Right", "Left")),
@@ -67,7 +82,7 @@ _SWAPS: dict[str, tuple[tuple[str, str], ...]] = {
 _PEOPLE = (("woman", "man"), ("boy", "girl"), ("-old man", "-old woman"), ("He has", "She has"))
 
 
-def numbers(true: True_, chart: Chart, rng: random.Random) -> Iterator[str]:
+def numbers(true: TrueStatement, chart: Chart, rng: random.Random) -> Iterator[str]:
     """Another number: a digit more or less, shifted point, swapped digits, a neighbour."""
     for match in _NUMBER.finditer(true.text):
         text = match.group().lstrip("<")
@@ -94,7 +109,7 @@ def _same(one: str, other: str) -> bool:
         return False
 
 
-def bounds(true: True_, _: Chart, __: random.Random) -> Iterator[str]:
+def bounds(true: TrueStatement, _: Chart, __: random.Random) -> Iterator[str]:
     """A bound loses or turns its comparator."""
     if "<" in true.text:
         yield true.text.replace("<", "")
@@ -103,7 +118,7 @@ def bounds(true: True_, _: Chart, __: random.Random) -> Iterator[str]:
         yield true.text.replace("less than", "more than")
 
 
-def units(true: True_, _: Chart, rng: random.Random) -> Iterator[str]:
+def units(true: TrueStatement, _: Chart, rng: random.Random) -> Iterator[str]:
     """Another unit behind a number."""
     for unit in _UNITS:
         place = re.search(rf"(?<=\d ){re.escape(unit)}(?![\w/µ])", true.text)
@@ -112,7 +127,7 @@ def units(true: True_, _: Chart, rng: random.Random) -> Iterator[str]:
             yield true.text[: place.start()] + other + true.text[place.end() :]
 
 
-def dates(true: True_, chart: Chart, rng: random.Random) -> Iterator[str]:
+def dates(true: TrueStatement, chart: Chart, rng: random.Random) -> Iterator[str]:
     """Another day, or another cited day in its place."""
     for match in _ISO.finditer(true.text):
         day = date.fromisoformat(match.group())
@@ -124,10 +139,10 @@ def dates(true: True_, chart: Chart, rng: random.Random) -> Iterator[str]:
         yield true.text[: match.start()] + pick.isoformat() + true.text[match.end() :]
 
 
-def swaps(kind: str) -> Callable[[True_, Chart, random.Random], Iterator[str]]:
+def swaps(kind: str) -> Callable[[TrueStatement, Chart, random.Random], Iterator[str]]:
     """Word swaps of a kind."""
 
-    def change(true: True_, _: Chart, __: random.Random) -> Iterator[str]:
+    def change(true: TrueStatement, _: Chart, __: random.Random) -> Iterator[str]:
         for old, new in _SWAPS[kind]:
             if old in true.text:
                 yield true.text.replace(old, new, 1)
@@ -135,14 +150,16 @@ def swaps(kind: str) -> Callable[[True_, Chart, random.Random], Iterator[str]]:
     return change
 
 
-def names(true: True_, chart: Chart, rng: random.Random) -> Iterator[str]:
+def names(true: TrueStatement, chart: Chart, rng: random.Random) -> Iterator[str]:
     """Another drug, problem, allergen or test in the place of the named one."""
     for kind in (Medication, Problem, Reading):
         listed = sorted({_short(f.label) for c in CHARTS.values() for f in c.facts if isinstance(f, kind)})
         cited = {_short(f.label) for f in chart.facts if f.number in true.ids and isinstance(f, kind)}
         for label in sorted(cited):
             place = re.search(rf"\b{re.escape(label)}\b", true.text, re.IGNORECASE)
-            others = [o for o in listed if o not in cited and not set(o.lower().split()) & set(true.text.lower().split())]
+            others = [
+                o for o in listed if o not in cited and not set(o.lower().split()) & set(true.text.lower().split())
+            ]
             if place and others:
                 yield true.text[: place.start()] + rng.choice(others).lower() + true.text[place.end() :]
     if "enicillin" in true.text:
@@ -155,14 +172,14 @@ def _short(label: str) -> str:
     return label.split()[0] if re.search(r"\d", label) and "Type" not in label else label
 
 
-def people(true: True_, _: Chart, __: random.Random) -> Iterator[str]:
+def people(true: TrueStatement, _: Chart, __: random.Random) -> Iterator[str]:
     """Another patient's sex or age."""
     for old, new in _PEOPLE:
         if old in true.text:
             yield true.text.replace(old, new, 1)
 
 
-def ids(true: True_, chart: Chart, rng: random.Random) -> Iterator[tuple[int, ...]]:
+def ids(true: TrueStatement, chart: Chart, rng: random.Random) -> Iterator[tuple[int, ...]]:
     """A citation of something else, or of nothing that exists."""
     labels = {f.label for f in chart.facts if f.number in true.ids}
     others = [f.number for f in chart.facts if f.label not in labels]
@@ -171,7 +188,7 @@ def ids(true: True_, chart: Chart, rng: random.Random) -> Iterator[tuple[int, ..
     yield (*true.ids[:-1], 900 + rng.randrange(99))
 
 
-_TEXT_KINDS: dict[str, Callable[[True_, Chart, random.Random], Iterator[str]]] = {
+_TEXT_KINDS: dict[str, Callable[[TrueStatement, Chart, random.Random], Iterator[str]]] = {
     "number": numbers, "bound": bounds, "unit": units, "date": dates, "side": swaps("side"), "negation": swaps("negation"),
     "tense": swaps("tense"), "trend": swaps("trend"), "name": names, "person": people,
 }  # fmt: skip

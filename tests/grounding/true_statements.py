@@ -13,9 +13,10 @@ from msgspec import Struct
 from cds_service.record.facts import Event, Medication, Problem, Reading
 from cds_service.record.wording import level, number, unit
 from tests.grounding.charts import CHARTS, Chart
+import itertools
 
 
-class True_(Struct, frozen=True):
+class TrueStatement(Struct, frozen=True):
     """One true sentence."""
 
     chart: str
@@ -57,7 +58,12 @@ ACUTE = [
     ("WBC 18.4 10^3/uL, elevated.", 15),
     ("Oxygen saturation 91 % on 2026-11-20.", 16),
     ("Sepsis was recorded on 2026-11-20.", 20),
-    ("Active problems: sepsis, acute kidney injury and community acquired pneumonia of the right lower lobe.", 20, 21, 22),
+    (
+        "Active problems: sepsis, acute kidney injury and community acquired pneumonia of the right lower lobe.",
+        20,
+        21,
+        22,
+    ),
     ("72-year-old woman with sepsis and acute kidney injury.", 20, 21),
     ("The patient has sepsis.", 20),
     ("AKI with creatinine 2.34 mg/dL.", 21, 3),
@@ -79,7 +85,12 @@ ACUTE = [
     ("Allergic to penicillin: anaphylaxis.", 30),
     ("Allergy to penicillin recorded in 1999.", 30),
     ("Taking lisinopril 10 mg once daily and metformin hydrochloride 500 mg twice daily.", 40, 41),
-    ("Current medications: lisinopril 10 mg once daily; metformin 500 mg twice daily; ceftriaxone 1 g every 24 hours.", 40, 41, 43),
+    (
+        "Current medications: lisinopril 10 mg once daily; metformin 500 mg twice daily; ceftriaxone 1 g every 24 hours.",
+        40,
+        41,
+        43,
+    ),
     ("Lisinopril 10 mg once daily since 2026-02-11.", 40),
     ("On metformin 500 mg twice daily.", 41),
     ("Metformin with creatinine 2.34 mg/dL, high.", 41, 3),
@@ -196,28 +207,28 @@ CHILD = [
 ]
 
 WRITTEN = [
-    True_(chart, text, tuple(ids))
+    TrueStatement(chart, text, tuple(ids))
     for chart, listed in (("acute", ACUTE), ("chronic", CHRONIC), ("child", CHILD))
     for text, *ids in listed
 ]
 
 
-def made() -> Iterator[True_]:
+def made() -> Iterator[TrueStatement]:
     """Systematic sentences over every fact of every chart."""
     for name, chart in CHARTS.items():
         for fact in chart.facts:
             day = fact.time.strftime("%Y-%m-%d") if fact.time else ""
             if isinstance(fact, Reading) and fact.value is not None:
-                yield from (True_(name, text, (fact.number,)) for text in _of_reading(fact, day))
+                yield from (TrueStatement(name, text, (fact.number,)) for text in _of_reading(fact, day))
             elif isinstance(fact, Problem) and not fact.negated and fact.active:
-                yield True_(name, f"Active problem: {fact.label} ({day}).", (fact.number,))
-                yield True_(name, f"{fact.label} has been recorded since {day[:4]}.", (fact.number,))
+                yield TrueStatement(name, f"Active problem: {fact.label} ({day}).", (fact.number,))
+                yield TrueStatement(name, f"{fact.label} has been recorded since {day[:4]}.", (fact.number,))
             elif isinstance(fact, Medication) and fact.active:
                 drug = fact.label.split()[0].lower()
-                yield True_(name, f"The patient is taking {drug}, {fact.dose}.", (fact.number,))
-                yield True_(name, f"{fact.label}: {fact.dose}, prescribed {day}.", (fact.number,))
+                yield TrueStatement(name, f"The patient is taking {drug}, {fact.dose}.", (fact.number,))
+                yield TrueStatement(name, f"{fact.label}: {fact.dose}, prescribed {day}.", (fact.number,))
             elif isinstance(fact, Event) and fact.resource_type == "Procedure":
-                yield True_(name, f"{fact.label} was performed on {day}.", (fact.number,))
+                yield TrueStatement(name, f"{fact.label} was performed on {day}.", (fact.number,))
         yield from _pairs(name, chart)
 
 
@@ -232,18 +243,18 @@ def _of_reading(fact: Reading, day: str) -> Iterator[str]:
         yield f"{label} is {state} at {shown}."
 
 
-def _pairs(name: str, chart: Chart) -> Iterator[True_]:
+def _pairs(name: str, chart: Chart) -> Iterator[TrueStatement]:
     readings = [f for f in chart.facts if isinstance(f, Reading) and f.exact]
-    for first, second in zip(readings, readings[1:], strict=False):
+    for first, second in itertools.pairwise(readings):
         if first.concept == second.concept:
             continue
         a, b = (f"{r.label.lower()} {number(r.value or 0)} {unit(r.unit)}".strip() for r in (first, second))  # type: ignore[arg-type]
-        yield True_(name, f"Recorded: {a} and {b}.", (first.number, second.number))
+        yield TrueStatement(name, f"Recorded: {a} and {b}.", (first.number, second.number))
     problems = [f for f in chart.facts if isinstance(f, Problem) and f.active and not f.negated]
-    for one, other in zip(problems, problems[1:], strict=False):
-        yield True_(name, f"{one.label} and {other.label}.", (one.number, other.number))
+    for one, other in itertools.pairwise(problems):
+        yield TrueStatement(name, f"{one.label} and {other.label}.", (one.number, other.number))
 
 
-def all_true() -> list[True_]:
+def all_true() -> list[TrueStatement]:
     """Every true sentence, the written ones first."""
     return [*WRITTEN, *made()]

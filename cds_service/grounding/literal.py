@@ -1,0 +1,135 @@
+"""Sentences that are the record's own wording of their facts, letter for letter: nothing is left to interpret.
+
+Lists ("Active problems: …; ….") and single results ("Potassium 6.1 mmol/L on …, high.") are compared with what
+record/wording.py says of the cited facts; heads, levels, directions and "new" are decided anew from the facts. A sentence
+that is anything else is not refused here: the other checks read it word by word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from cds_service.grounding.source import source
+from cds_service.record.facts import Fact, Medication, Problem, Reading
+from cds_service.record.trend import trend
+from cds_service.record.wording import level, moment, value
+
+NEW = timedelta(days=30)
+_TAG = re.compile(
+    r" \((?:finding|disorder|procedure|situation|event|regime/therapy|person|substance|product|morphologic abnormality"
+    r"|observable entity|qualifier value|record artifact|physical object|environment)\)$"
+)
+_DAY = 10  # characters of an ISO day
+_GATHERED = ("Vital signs", "Results")
+
+
+@lru_cache(maxsize=8192)
+def name(label: str) -> str:
+    """A label without the semantic tag of its terminology; '' for one that may not be shown (hostile or unreadable)."""
+    return _TAG.sub("", label) if source(label).quotable else ""
+
+
+def measured(reading: Reading) -> str:
+    """'Potassium 6.1 mmol/L'; '' where name or value may not be shown."""
+    label = name(reading.label)
+    if not label or (reading.value is None and not source(reading.text).quotable):
+        return ""
+    return f"{label} {value(reading)}"
+
+
+def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | None) -> bool:
+    """True when the text is nothing but the wording of its facts. False decides nothing."""
+    first = cited[0]
+    if isinstance(first, Reading):
+        readings = [fact for fact in cited if isinstance(fact, Reading)]
+        if len(readings) != len(cited):
+            return False
+        return _gathered(text, readings, zone) if ": " in text[:60] else _result(text, readings, zone)
+    head, colon, rest = text.partition(": ")
+    if not colon or not all(type(fact) is type(first) for fact in cited):
+        return False
+    if head == "Active problems" and isinstance(first, Problem):
+        return _listed(rest, cited, lambda fact, at: _held(rest, at, fact, zone, now))
+    if head == "Active medications" and isinstance(first, Medication):
+        return _listed(rest, cited, lambda fact, at: _held(rest, at, fact, zone, now))
+    return False
+
+
+def _result(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
+    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (4.9 mmol/L on 2026-11-18 07:55), rising.'"""
+    newest, before = readings[0], readings[1] if len(readings) > 1 else None
+    said, when = measured(newest), moment(newest, zone)
+    if len(readings) > 2 or not said or not when:
+        return False
+    shown = level(newest)
+    built = f"{said} on {when}, {shown}" if shown else f"{said} on {when}"
+    if before is None:
+        return text == f"{built}."
+    if (before.concept or before.label) != (newest.concept or newest.label) or before.unit != newest.unit:
+        return False
+    earlier = moment(before, zone)
+    if not earlier or before.time is None or newest.time is None or before.time >= newest.time:
+        return False
+    direction = trend((newest, before)).direction
+    built = f"{built} ({value(before)} on {earlier})"
+    return text == (f"{built}, {direction}." if direction else f"{built}.")
+
+
+def _gathered(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.'"""
+    head, _, rest = text.partition(": ")
+    group, _, when = head.partition(" on ")
+    first = readings[0]
+    if group not in _GATHERED or len(when) < _DAY or not moment(first, zone).startswith(when):
+        return False
+    others = [r for r in readings if r.time != first.time or r.time_text != first.time_text]
+    if not all(moment(reading, zone).startswith(when) for reading in others):
+        return False
+    said = [_with_level(reading) for reading in readings]
+    return all(said) and rest == f"{'; '.join(said)}."
+
+
+def _with_level(reading: Reading) -> str:
+    said, shown = measured(reading), level(reading)
+    return f"{said}, {shown}" if said and shown else said
+
+
+def _listed(rest: str, cited: Sequence[Fact], item: Callable[[Fact, int], int]) -> bool:
+    at = 0
+    for position, fact in enumerate(cited):
+        at = item(fact, at)
+        joint = "." if position == len(cited) - 1 else "; "
+        if at < 0 or not rest.startswith(joint, at):
+            return False
+        at += len(joint)
+    return at == len(rest)
+
+
+def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) -> int:
+    """End of 'Lisinopril 10 MG Oral Tablet, 10 mg once daily (new, 2026-02-11)' in ``rest`` from ``at``; -1 if it is not there."""
+    label = name(fact.label)
+    if not label or not _active(fact) or not rest.startswith(label, at):
+        return -1
+    at += len(label)
+    if isinstance(fact, Medication) and fact.dose:
+        dose = f", {fact.dose}"
+        if rest.startswith(dose, at) and source(fact.dose).quotable:
+            at += len(dose)
+    day = moment(fact, zone)[:10]
+    if day and rest.startswith(f" ({day})", at):
+        return at + len(day) + 3
+    if day and rest.startswith(f" (new, {day})", at):
+        young = now is not None and fact.time is not None and timedelta(0) <= now - fact.time <= NEW
+        return at + len(day) + 8 if young else -1
+    return at
+
+
+def _active(fact: Fact) -> bool:
+    """Active, not negated, and not a history by its own name."""
+    if isinstance(fact, Problem):
+        return fact.active and not fact.negated and not source(fact.label).tenses
+    return isinstance(fact, Medication) and fact.active and not fact.do_not_perform and fact.status != "draft"
