@@ -155,12 +155,9 @@ async def _servers(settings: Settings) -> AsyncIterator[Check]:
 
 async def _fhir(outbound: Outbound, base: str) -> Check:
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    try:
-        found = await FhirClient(outbound, base).metadata(deadline=deadline)
-    except FhirError as fault:
-        return Check(
-            f"FHIR {base}", "note", f"no capability statement at this address ({fault}); the base may have a path"
-        )
+    found = await FhirClient(outbound, base).metadata(deadline=deadline)
+    if found is None:
+        return Check(f"FHIR {base}", "note", "no capability statement at this address; the base may have a path")
     return Check(f"FHIR {base}", "ok", f"answers, FHIR {found.fhir_version or 'version not said'}")
 
 

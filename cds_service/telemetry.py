@@ -129,6 +129,9 @@ def configure(mode: Mode, *, withheld: Withheld = _uncounted, stream: TextIO | N
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    for name in ("uvicorn", "uvicorn.error"):  # whoever started uvicorn with its own log_config set these apart
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
     for name in _QUIETER:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -98,8 +98,8 @@ def _year(read: Sequence[Token], position: int, text: str, cited: Sequence[Evide
     unit = position + 1 < len(read) and read[position + 1].kind in (Kind.UNIT, Kind.SPAN)
     if len(text) != 4 or int(text) not in _YEARS or unit:
         return None
-    if any(text == evidence.value for evidence in cited):
-        return None
+    if any(text == e.value or any(text in each.numbers for each in e.sources) for e in cited):
+        return None  # "metabolic 2000 panel"
     return [text], position
 
 

@@ -6,6 +6,7 @@ A date goes with the name or value beside it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from cds_service.grounding.anchors import Anchor, bits
@@ -13,7 +14,6 @@ from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Token
 from cds_service.grounding.vocabulary import Fault
-import itertools
 
 
 def pairing(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Fault | None:

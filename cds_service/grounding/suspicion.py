@@ -10,21 +10,10 @@ from importlib.resources import files
 
 _LISTED = tomllib.loads(files(__package__).joinpath("suspicion.toml").read_text(encoding="utf-8"))["patterns"]
 _PATTERN = re.compile("|".join(f"(?:{pattern})" for pattern in _LISTED), re.IGNORECASE | re.DOTALL)
-_HIDDEN = frozenset(
-    (
-        *range(0x200B, 0x2010),
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-        0xFEFF,
-        0x00AD,
-        0x061C,
-        0x180E,
-        0x034F,
-        *range(0xE0000, 0xE0080),
-        *range(0xFE00, 0xFE10),
-        *range(0xE0100, 0xE01F0),
-    )  # fmt: skip
-)
+_HIDDEN_RANGES = (
+    (0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2070), (0xE0000, 0xE0080), (0xFE00, 0xFE10), (0xE0100, 0xE01F0),
+)  # fmt: skip
+_HIDDEN = frozenset({0xFEFF, 0x00AD, 0x061C, 0x180E, 0x034F}.union(*(range(*each) for each in _HIDDEN_RANGES)))
 _STRIP = dict.fromkeys(_HIDDEN)
 
 

@@ -27,6 +27,7 @@ _TOKEN = re.compile(
     r"|[<>]=|\S"
 )
 _MARKUP = frozenset("[]{}*^_`|#@\\!$<>")
+_PARTS = re.compile(r"[\[\]]|[^/\[\]]+")  # of "[mass/volume]"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
 
@@ -84,8 +85,10 @@ def sentence(text: str) -> Sentence | None:
         return None
     words = _TOKEN.findall(plain)
     read = [_classified(word) for word in words]
-    if "/" in plain or not PHRASE_STARTS.isdisjoint(words):
+    if "/" in plain or "[" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
+    if "](" in plain:  # a link in markdown
+        read.append(Token(Kind.MARKUP, None, "]("))
     return Sentence(read)
 
 
@@ -129,8 +132,8 @@ def _merged(read: list[Token]) -> list[Token]:
                 merged.append(Token(phrase[0], phrase[1], f"{word} {read[position + 1][2]}"))
                 skip = True
                 continue
-        if kind == Kind.CONTENT and "/" in word and word not in UNITS:
-            merged.extend(_classified(part) for part in word.split("/") if part)
+        if ("/" in word or "[" in word) and kind in (Kind.CONTENT, Kind.MARKUP) and word not in UNITS:
+            merged.extend(_classified(part) for part in _PARTS.findall(word))
         else:
             merged.append(token)
     return merged

@@ -14,7 +14,8 @@ from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Numeral, Token
 
 _REASONS = {
-    "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "authority": Reason.AUTHORITY, "link": Reason.LINK, "control": Reason.CONTROL,
+    "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
+    "link": Reason.LINK, "control": Reason.CONTROL,
     "all_clear": Reason.ALL_CLEAR, "inference": Reason.INFERENCE,
 }  # fmt: skip
 _SIDES = frozenset({"left", "right", "bilateral"})

@@ -124,7 +124,7 @@ class ReplayStore:
         if deadline <= get_running_loop().time():
             return None
         try:
-            return await self._gateway.run(row, deadline=deadline)
+            return await self._gateway.run(row, deadline=deadline, single=True)
         except DatabaseUnavailable:
             self._count("replays:database failed", 1)
             return None

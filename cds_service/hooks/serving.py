@@ -102,7 +102,14 @@ class Serving:
             return self._refuse(Unavailable("feedback could not be kept"), "feedback refused", service.id, trusted)
         if taken.unusable:
             self._house.metrics.count("feedback:unreadable", taken.unusable)
-        self._house.audit.write("feedback", service=service.id, client=trusted.name, count=len(taken.entries))
+        self._house.audit.write(
+            "feedback",
+            service=service.id,
+            client=trusted.name,
+            count=len(taken.entries),
+            cards=[entry.card for entry in taken.entries],
+            reasons=[reason.code for entry in taken.entries for reason in entry.reasons],
+        )
         return Response(b"", 200, HEADERS)
 
     async def _admit(self, http: Request, path: str, arrival: float) -> Trusted:

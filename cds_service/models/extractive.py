@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cds_service.grounding.literal import measured
+from cds_service.grounding.literal import measured, name
 from cds_service.grounding.statement import Statement
 from cds_service.models import phrases
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request, Scores, Unsupported
@@ -205,10 +205,14 @@ def _events(events: Sequence[Event], material: Material) -> Iterator[Statement]:
         by_type.setdefault("directive" if event.category == "code-status" else event.resource_type, []).append(event)
     yield from _list("Directives", by_type.pop("directive", []), lambda e: phrases.event(e, zone))
     yield from _encounters(by_type.pop("Encounter", []), material)
+    silent: list[Event] = []
     for fact in by_type.pop("DiagnosticReport", []):
         text = phrases.report(fact, zone)
         if text and len(text) <= MAX_TEXT:
             yield _statement(text, (fact,))
+        else:
+            silent.append(fact)
+    by_type["DiagnosticReport"] = silent
     for kind, head in _HEADS.items():
         done = [e for e in by_type.get(kind, ()) if e.status != "not-done"]
         yield from _list(head, done, lambda e: phrases.event(e, zone))
@@ -218,6 +222,7 @@ _HEADS = {
     "ImagingStudy": "Imaging studies",
     "Procedure": "Procedures",
     "ServiceRequest": "Ordered",
+    "DiagnosticReport": "Reports",
     "Immunization": "Immunizations",
     "DocumentReference": "Documents",
 }
@@ -233,5 +238,5 @@ def _encounters(encounters: Sequence[Event], material: Material) -> Iterator[Sta
     recent = [e for e in past if e.time is not None and material.now - (e.end or e.time) <= FRESH]
     yield from _list("Current encounter", current, word)
     yield from _list("Recent encounters", recent, word)
-    yield from _list("Earlier encounters", [e for e in past if e not in recent], word)
+    yield from _list("Past encounters", [e for e in past if e not in recent], word)
     yield from _list("Planned encounters", planned, word)

@@ -47,8 +47,9 @@ def allergy(fact: Allergy) -> str:
     if not label or fact.no_known:
         return f"{label}." if label else ""
     kind = "Intolerance" if fact.type == "intolerance" else "Allergy"
+    head = label if kind[:6].lower() in label.lower() else f"{kind} to {label}"
     if fact.negated:
-        return f"{kind} to {label}: refuted."
+        return f"{head}: refuted."
     said = [m for m in fact.manifestations[:4] if source(m).quotable]
     if fact.severity:
         said.append(fact.severity)
@@ -56,7 +57,7 @@ def allergy(fact: Allergy) -> str:
         said.append(f"criticality {fact.criticality}")
     if not fact.active:
         said.append("inactive")
-    return f"{kind} to {label}: {', '.join(said)}." if said else f"{kind} to {label}."
+    return f"{head}: {', '.join(said)}." if said else f"{head}."
 
 
 def event(fact: Event, zone: ZoneInfo) -> str:
@@ -75,13 +76,11 @@ def encounter(fact: Event, zone: ZoneInfo) -> str:
 
 
 def report(fact: Event, zone: ZoneInfo) -> str:
-    """'Chest radiograph 2026-11-20 08:45: Right lower lobe consolidation.' with its conclusion where that may be quoted."""
-    label, when = name(fact.label), moment(fact, zone)
-    if not label:
+    """'Chest radiograph 2026-11-20 08:45: Right lower lobe consolidation.'; '' without a conclusion that may be quoted."""
+    label, when, said = name(fact.label), moment(fact, zone), _quote(fact.text)
+    if not label or not said:
         return ""
-    head = f"{label} {when}" if when else label
-    said = _quote(fact.text)
-    return f"{head}: {said}." if said else f"{head}."
+    return f"{label} {when}: {said}." if when else f"{label}: {said}."
 
 
 def _quote(text: str) -> str:

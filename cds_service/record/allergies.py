@@ -1,6 +1,4 @@
-"""AllergyIntolerances → allergies. “No known allergies” beside an active allergy is a conflict:
-both stay and say so (row 53).
-"""
+"""AllergyIntolerances → allergies. “No known allergies” beside an active allergy is a conflict: both stay and say so (row 53)."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ CONFLICT = "conflicts with a recorded “no known allergies”"
 
 
 def allergies(scope: Scope) -> list[Allergy]:
-    """Every AllergyIntolerance of the patient that was not entered in error. An unnamed one stays:
-    it may matter most.
-    """
+    """Every AllergyIntolerance of the patient that was not entered in error. An unnamed one stays: it may matter most."""
     made: list[Allergy] = []
     covers: list[str] = []
     for view, reference, note in scope.of(AllergyIntoleranceView):
@@ -77,9 +73,7 @@ def _manifestations(reactions: list[ReactionView] | None) -> tuple[str, ...]:
 
 
 def conflicts(made: list[Allergy], covers: list[str]) -> list[Allergy]:
-    """Active allergies that a “no known …” of the record denies, and the denial itself,
-    with the conflict noted on both.
-    """
+    """Active allergies that a “no known …” of the record denies, and the denial itself, with the conflict noted on both."""
 
     def denied(allergy: Allergy) -> bool:
         return (

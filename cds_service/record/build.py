@@ -122,9 +122,7 @@ def _settled(found: Found) -> dict[str, list[Reading]]:
 
 
 def _corrected(group: list[Reading], refused: list[Reading]) -> set[int]:
-    """Results under one identifier: the corrected one replaces its predecessors of one moment;
-    a series under one number stays.
-    """
+    """Results under one identifier: the corrected one replaces its predecessors of one moment; a series under one number stays."""
     best = max(RANK.get(r.status, 0) for r in group)
     lower = [r for r in group if RANK.get(r.status, 0) < best]
     if not lower or len({r.time for r in lower}) != 1:
@@ -149,9 +147,7 @@ def _truncated(retrieved: Mapping[str, Answer], cut: int) -> list[str]:
 
 
 def number(record: Record) -> None:
-    """F1 … in record order, refused readings after all others. The record is still ours alone,
-    so its facts may be written.
-    """
+    """F1 … in record order, refused readings after all others. The record is still ours alone, so its facts may be written."""
     n = 0
     write = msgspec.structs.force_setattr
     for fact in record.facts():

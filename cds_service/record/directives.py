@@ -119,9 +119,7 @@ def _restated(fact: Problem | Event) -> Event:
 
 
 def oxygen_targets(goals: Iterable[Event], requests: Iterable[Event], others: Iterable[Reading]) -> list[Reading]:
-    """Documented targets of 88–92 % as readings of ``hypercapnic_target``: from goals and flags, active orders,
-    observations.
-    """
+    """Documented targets of 88–92 % as readings of ``hypercapnic_target``: from goals and flags, active orders, observations."""
     found: list[Reading] = [_target(g, f"{g.label} {g.text}") for g in goals if g.category == "oxygen-target"]
     found += [
         _target(r, r.label) for r in requests if r.status in ("active", "") and says_target(f"{r.label} {r.text}")

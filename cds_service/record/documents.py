@@ -1,6 +1,4 @@
-"""DiagnosticReports and DocumentReferences → events with bounded text. Only text that came inline is read;
-nothing is fetched.
-"""
+"""DiagnosticReports and DocumentReferences → events with bounded text. Only text that came inline is read; nothing is fetched."""
 
 from __future__ import annotations
 

@@ -148,9 +148,7 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Event(Fact, frozen=True, kw_only=True, gc=False):
-    """A Procedure, Encounter, Immunization, DiagnosticReport, DocumentReference, ImagingStudy, ServiceRequest,
-    Coverage of care …
-    """
+    """A Procedure, Encounter, Immunization, DiagnosticReport, DocumentReference, ImagingStudy, ServiceRequest, Coverage of care …"""
 
     resource_type: str
     category: str = ""  # encounter class, report category, modality
@@ -163,9 +161,7 @@ class Event(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Order(Fact, frozen=True, kw_only=True, gc=False):
-    """A draft order of the hook's context. ``raw`` is its JSON as sent:
-    an update action copies it with numbers as written.
-    """
+    """A draft order of the hook's context. ``raw`` is its JSON as sent: an update action copies it with numbers as written."""
 
     resource_type: str
     raw: bytes
@@ -247,17 +243,13 @@ class Record(Struct, frozen=True, kw_only=True):
         return None
 
     def refused_of(self, concept: str, since: datetime | None = None) -> list[Reading]:
-        """Readings of a concept that may not be used, newest first;
-        ``since`` leaves out those dated before it (undated ones stay).
-        """
+        """Readings of a concept that may not be used, newest first; ``since`` leaves out those dated before it (undated ones stay)."""
         return [
             r for r in self.refused if r.concept == concept and (since is None or r.time is None or r.time >= since)
         ]
 
     def looked_for(self, resource_type: str) -> bool:
-        """True when the resource type was really searched (found or none found),
-        false when absent for another reason.
-        """
+        """True when the resource type was really searched (found or none found), false when absent for another reason."""
         return all(a.reason is Reason.NONE_FOUND for a in self.absences if a.what == resource_type)
 
     def absence(self, what: str) -> Absence | None:

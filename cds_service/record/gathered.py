@@ -1,6 +1,4 @@
-"""Everything retrieved, sorted by type, each resource once: pages and prefetch keys overlap,
-servers repeat themselves.
-"""
+"""Everything retrieved, sorted by type, each resource once: pages and prefetch keys overlap, servers repeat themselves."""
 
 from __future__ import annotations
 
@@ -95,16 +93,16 @@ def _sort(page: Resources, prefetch: bool, items: dict[type[View], dict[str, Ite
         item = (view, reference, url, prefetch)
         twin = known.setdefault(reference, item)
         if twin is not item:
-            if identity or url:
-                known[reference] = max(twin, item, key=_version)
-            else:
+            if not identity and not url:
                 known[f"{reference} {len(known)}"] = item
+            elif twin[0] != view:
+                known[reference] = max(twin, item, key=_version)
+            elif prefetch and not twin[3]:
+                known[reference] = item
 
 
 def _version(item: Item) -> tuple[str, int, bool, bool, bytes]:
-    """Of two copies of one resource the newer; where versions do not tell,
-    the one that claims less (entered in error).
-    """
+    """Of two copies of one resource the newer; where versions do not tell, the one that claims less (entered in error)."""
     view, _, _, prefetch = item
     meta = view.meta
     updated = (meta.lastUpdated if meta else None) or ""

@@ -1,6 +1,4 @@
-"""MedicationRequest, -Statement and -Administration → medications,
-with the drug found wherever the reference points.
-"""
+"""MedicationRequest, -Statement and -Administration → medications, with the drug found wherever the reference points."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from cds_service.record.coding import Coded, coded
 from cds_service.record.facts import Reading, Refusal
 from cds_service.record.patient import Whose
 from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
-from cds_service.record.units import Conversion, conversion_for
+from cds_service.record.units import Conversion, conversion_for, plain, table
 from fhir_adapters.read.datatypes import CodeableConcept, Coding
 from fhir_adapters.read.observation import ComponentView, ObservationView
 
@@ -100,9 +100,7 @@ class Reader:
         return self.found
 
     def _usual(self, view: ObservationView, reference: str) -> bool:
-        """File the usual observation and say so; False leaves it to ``read``. Every attribute is read at most once:
-        hot.
-        """
+        """File the usual observation and say so; False leaves it to ``read``. Every attribute is read at most once: hot."""
         quantity, subject, written, code = view.valueQuantity, view.subject, view.effectiveDateTime, view.code
         if (
             quantity is None or view.status != "final" or subject is None or subject.reference not in self.own
@@ -195,9 +193,7 @@ class Reader:
         return status, Refusal.ENTERED_IN_ERROR if status == "entered-in-error" else Refusal.NOT_FINAL
 
     def _stranger(self, view: ObservationView, prefetch: bool) -> tuple[Refusal | None, str]:
-        """Whether the observation is about somebody else,
-        or about something else than its subject (Observation.focus).
-        """
+        """Whether the observation is about somebody else, or about something else than its subject (Observation.focus)."""
         verdict = self.whose.judge(view.subject)
         if verdict == "other":
             if prefetch:
@@ -244,6 +240,8 @@ class Reader:
     ) -> None:
         reference, moment, note, refusal, status = shared
         value = values.judge(view, name)
+        if value.refusal is Refusal.NO_VALUE and value.text and name.concept is not None and name.concept.words_as:
+            name, value = in_words(name, value)
         if refusal is None and value.refusal is not None:
             refusal = value.refusal
             if refusal is Refusal.NO_VALUE and view is parent and parent.hasMember and not value.text:
@@ -274,6 +272,15 @@ class Reader:
             if identifier.value:
                 key = (identifier.system or "", identifier.value, what)
                 self.found.identifiers.setdefault(key, []).append(reading)
+
+
+def in_words(name: Coded, value: values.Value) -> tuple[Coded, values.Value]:
+    """A text where a number was asked for, when it is an answer of the concept the table names for that; else as it was."""
+    other = table().concepts[name.concept.words_as] if name.concept is not None else None
+    answer = other.answer_words.get(plain(value.text)) if other is not None else None
+    if other is None or answer is None:
+        return name, value
+    return Coded(name.codes, other.label, other, name.code, name.note), values.Value(text=answer, codes=value.codes, written=value.text)
 
 
 def _or_never(moment: times.Moment) -> datetime:

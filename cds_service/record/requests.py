@@ -22,9 +22,7 @@ REQUESTS: tuple[type[View], ...] = (ServiceRequestView, DeviceRequestView, Nutri
 
 
 def requests(scope: Scope) -> list[Event]:
-    """Orders of the record, drafts of the hook aside. ``time`` is when it was authored,
-    ``start`` when it is to happen.
-    """
+    """Orders of the record, drafts of the hook aside. ``time`` is when it was authored, ``start`` when it is to happen."""
     made = []
     for kind in REQUESTS:
         for view, reference, note in scope.of(kind):

@@ -1,6 +1,4 @@
-"""Text of a record is data: control, zero-width and direction characters go, length is bounded,
-nothing is an instruction.
-"""
+"""Text of a record is data: control, zero-width and direction characters go, length is bounded, nothing is an instruction."""
 
 from __future__ import annotations
 

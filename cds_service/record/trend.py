@@ -18,9 +18,7 @@ NOTABLE = Decimal("0.10")  # share of the first value below which two results co
 
 
 class Trend(Struct, frozen=True):
-    """First and last exact reading of a window and the direction between them: rising, falling, stable,
-    '' with fewer than two.
-    """
+    """First and last exact reading of a window and the direction between them: rising, falling, stable, '' with fewer than two."""
 
     first: Reading | None
     last: Reading | None

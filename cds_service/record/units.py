@@ -59,6 +59,7 @@ class Concept(Struct, frozen=True, kw_only=True):
     strict: bool = False  # a coded answer the table does not know is refused
     unit_may_be_missing: bool = False
     bare_bound: bool = False
+    words_as: str = ""  # the concept that words stand for where a number was asked for: “room air” in place of a flow
     group: str = ""
     notable: Decimal | None = None  # the smallest change that counts; without it a tenth of the first value
     words: tuple[str, ...] = ()
@@ -132,6 +133,7 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
         strict=row.get("strict", False),
         unit_may_be_missing=row.get("unit_may_be_missing", False),
         bare_bound=row.get("bare_bound", False),
+        words_as=row.get("words_as", ""),
         group=row.get("group", ""),
         notable=Decimal(row["notable"]) if "notable" in row else None,
         words=tuple(row.get("words", ())),

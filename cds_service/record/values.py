@@ -185,9 +185,7 @@ def _answer(found: Coded, name: Coded) -> Value:
 
 
 def _bound(words: str, name: Coded) -> Value | None:
-    """A string that is strictly a comparator and a number,
-    with a unit the table knows (or none where there is only one).
-    """
+    """A string that is strictly a comparator and a number, with a unit the table knows (or none where there is only one)."""
     concept = name.concept
     if concept is None or concept.kind != "number":
         return None

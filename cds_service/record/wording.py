@@ -72,9 +72,7 @@ def dated(fact: Fact, zone: ZoneInfo) -> str:
 
 
 def level(reading: Reading) -> str:
-    """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range;
-    '' where neither tells.
-    """
+    """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range; '' where neither tells."""
     for flag, words in FLAG_WORDS.items():
         if flag in reading.flags and flag != "N":
             return words

@@ -1,6 +1,4 @@
-"""What records say in words: no known allergies, denials, code status, oxygen targets,
-the modality of an order (words.toml).
-"""
+"""What records say in words: no known allergies, denials, code status, oxygen targets, the modality of an order (words.toml)."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def no_known(codes: Iterable[Code], label: str) -> str | None:
-    """What “no known …” covers: '' everything, else medication, food or environment;
-    None where nothing of the kind is said.
-    """
+    """What “no known …” covers: '' everything, else medication, food or environment; None where nothing of the kind is said."""
     for code in codes:
         if code.system == SNOMED and code.code in words().no_known_codes:
             return words().no_known_codes[code.code]

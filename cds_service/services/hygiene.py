@@ -135,7 +135,7 @@ class Hygiene:
             return [Hushed(*row) for row in connection.execute(statement)]
 
         try:
-            found = await self._gateway.run(rows, deadline=min(deadline, now + PATIENCE_S))
+            found = await self._gateway.run(rows, deadline=min(deadline, now + PATIENCE_S), single=True)
         except DatabaseUnavailable:
             return False
         self._remember(person, found)

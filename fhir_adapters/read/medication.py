@@ -1,6 +1,4 @@
-"""Medication, MedicationRequest, MedicationStatement,
-MedicationAdministration (https://hl7.org/fhir/R4/medicationrequest.html).
-"""
+"""Medication, MedicationRequest, MedicationStatement, MedicationAdministration (https://hl7.org/fhir/R4/medicationrequest.html)."""
 
 from __future__ import annotations
 

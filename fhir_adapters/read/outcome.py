@@ -24,9 +24,7 @@ class OperationOutcomeView(View, tag="OperationOutcome", gc=False):
 
 
 class Issue(Struct, frozen=True):
-    """One issue: severity (fatal, error, warning, information), issue-type code, words of the server (untrusted,
-    bounded).
-    """
+    """One issue: severity (fatal, error, warning, information), issue-type code, words of the server (untrusted, bounded)."""
 
     severity: str
     code: str

@@ -1,6 +1,4 @@
-"""Patient (https://hl7.org/fhir/R4/patient.html) without names, identifiers, addresses and contacts:
-nobody here needs them.
-"""
+"""Patient (https://hl7.org/fhir/R4/patient.html) without names, identifiers, addresses and contacts: nobody here needs them."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ def observation(patient: str, number: int, rng: random.Random, now: datetime) ->
 
 def searchset(patient: str, count: int, rng: random.Random, now: datetime) -> dict[str, Any]:
     """A searchset Bundle of ``count`` Observations."""
-    entries = [
-        {"resource": observation(patient, n, rng, now), "search": {"mode": "match"}} for n in range(count)
-    ]
+    entries = [{"resource": observation(patient, n, rng, now), "search": {"mode": "match"}} for n in range(count)]
     return {"resourceType": "Bundle", "type": "searchset", "total": count, "entry": entries}
 
 

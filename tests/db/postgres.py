@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -54,7 +55,8 @@ class Cluster:
         stats = [(path.parent.name, path.read_text()) for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
         children = [int(name) for name, stat in stats if stat.rsplit(") ", 1)[1].split()[1] == str(leader)]
         for process in (leader, *children):
-            os.kill(process, number)
+            with suppress(ProcessLookupError):  # a worker that has just ended
+                os.kill(process, number)
 
     def stop(self) -> None:
         """Stop at once and leave nothing behind."""

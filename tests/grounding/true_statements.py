@@ -6,6 +6,7 @@ enough to measure false drops.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -13,7 +14,6 @@ from msgspec import Struct
 from cds_service.record.facts import Event, Medication, Problem, Reading
 from cds_service.record.wording import level, number, unit
 from tests.grounding.charts import CHARTS, Chart
-import itertools
 
 
 class TrueStatement(Struct, frozen=True):

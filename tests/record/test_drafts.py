@@ -13,7 +13,7 @@ from cds_service.record.build import build
 from cds_service.record.facts import Order
 from tests.record.resources import NOW, RXNORM, SUBJECT, answered, concept, resource
 
-SCAN = b'{"resourceType":"ServiceRequest","id":"s1","status":"draft","intent":"order","priority":"routine","code":{"text":"CT chest"},"subject":{"reference":"Patient/p1"},"quantityQuantity":{"value":1.50},"x":null}'  # noqa: E501
+SCAN = b'{"resourceType":"ServiceRequest","id":"s1","status":"draft","intent":"order","priority":"routine","code":{"text":"CT chest"},"subject":{"reference":"Patient/p1"},"quantityQuantity":{"value":1.50},"x":null}'
 
 
 def orders(*drafts: bytes | dict[str, Any], selections: tuple[str, ...] = (), **more: Any) -> list[Order]:

@@ -295,3 +295,10 @@ def test_what_is_no_number_never_becomes_one(value: str) -> None:
 
 def test_a_number_written_as_a_string_is_read() -> None:
     assert only(observation(value='"4.10"')).value == Decimal("4.10")
+
+
+@pytest.mark.parametrize("code", ["3151-8", "3150-6"])
+def test_room_air_in_place_of_an_oxygen_flow_is_an_answer_about_oxygen(code: str) -> None:
+    reading = only(observation(code, None, valueString="Room air"))
+    assert (reading.concept, reading.text, reading.refusal) == ("oxygen_therapy", "room air", None)
+    assert only(observation(code, None, valueString="some")).refusal is Refusal.NO_VALUE
