@@ -62,7 +62,11 @@ def _number(
     figure = Figure(text, unit, _SIGNS.get(before, ""), before == Kind.ABOUT)
     if _limit_context(read, position):
         return _limit(read, position, figure, cited)
-    return matching(figure, cited) or _otherwise(read, position, figure, cited, desk)
+    found = matching(figure, cited)
+    if found and unit and position + 2 < len(masks) and masks[position + 2] & found:
+        masks[position] = masks[position + 2] & found  # "2 ml ondansetron": a strength that leads the name
+        return 0
+    return found or _otherwise(read, position, figure, cited, desk)
 
 
 def _unit_after(token: Token | None) -> str:

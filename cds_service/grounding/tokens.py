@@ -85,7 +85,7 @@ def sentence(text: str) -> Sentence | None:
         return None
     words = _TOKEN.findall(plain)
     read = [_classified(word) for word in words]
-    if "/" in plain or "[" in plain or not PHRASE_STARTS.isdisjoint(words):
+    if "/" in plain or "]" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
     if "](" in plain:  # a link in markdown
         read.append(Token(Kind.MARKUP, None, "]("))
@@ -132,7 +132,7 @@ def _merged(read: list[Token]) -> list[Token]:
                 merged.append(Token(phrase[0], phrase[1], f"{word} {read[position + 1][2]}"))
                 skip = True
                 continue
-        if ("/" in word or "[" in word) and kind in (Kind.CONTENT, Kind.MARKUP) and word not in UNITS:
+        if ("/" in word or "[" in word or "]" in word) and kind in (Kind.CONTENT, Kind.MARKUP) and word not in UNITS:
             merged.extend(_classified(part) for part in _PARTS.findall(word))
         else:
             merged.append(token)
