@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr as write
 
 from cds_service.record import text, times, values
 from cds_service.record.coding import Coded, coded
@@ -50,14 +51,14 @@ class Found(Struct):
 
 
 class Usual(Struct, frozen=True, gc=False):
-    """Everything the short way needs to know of a code and a unit."""
+    """Everything the short way needs to know of a code and a unit. ``key`` is '' for a code units.toml does not know."""
 
     name: Coded
     key: str
     unit: str
     low: Decimal
     high: Decimal
-    conversion: Conversion
+    conversion: Conversion | None = None
 
 
 @lru_cache(maxsize=8192)
@@ -65,17 +66,19 @@ def usual(
     system: str | None, code: str | None, display: str | None, words: str | None,
     unit: str | None, unit_code: str | None, unit_system: str | None,
 ) -> Usual | None:  # fmt: skip
-    """A known measurement in its own unit about whose name there is nothing to remark; else None."""
+    """A measurement in a unit that needs no remark, about whose name there is nothing to remark; else None."""
     if sum(len(part or "") for part in (system, code, display, words, unit, unit_code, unit_system)) > 2 * text.CACHED:
         raise text.Oversize
     name = coded(CodeableConcept(coding=[Coding(system, code, display)], text=words))
     concept = name.concept
-    if concept is None or concept.kind != "number" or name.note:
+    if name.note or not name.label:
+        return None
+    if concept is None:
+        return Usual(name, "", text.label(unit or unit_code or ""), values.LEAST, values.MOST)
+    if concept.kind != "number":
         return None
     found = conversion_for(concept.key, name.code, unit, unit_code, unit_system)
-    if isinstance(found, str) or found.steps:
-        return None
-    return Usual(name, concept.key, concept.unit, found.low, found.high, found)
+    return None if isinstance(found, str) else Usual(name, concept.key, concept.unit, found.low, found.high, found)
 
 
 class Reader:
@@ -100,30 +103,42 @@ class Reader:
         return self.found
 
     def _usual(self, view: ObservationView, reference: str) -> bool:
-        """File the usual observation and say so; False leaves it to ``read``. Every attribute is read at most once: hot."""
+        """File the usual observation and say so; False leaves it to ``read``. Hot: every attribute is read at most once."""
         quantity, subject, written, code = view.valueQuantity, view.subject, view.effectiveDateTime, view.code
         if (
             quantity is None or view.status != "final" or subject is None or subject.reference not in self.own
             or written is None or code is None or quantity.comparator is not None or view.component is not None
             or view.dataAbsentReason is not None or view.note is not None or view.damaged or view.focus is not None
-            or view.identifier is not None or view.modifierExtension is not None or
-            view.valueCodeableConcept is not None
+            or view.modifierExtension is not None or view.valueCodeableConcept is not None
             or view.valueString is not None or view.valueInteger is not None or view.valueBoolean is not None
             or view.valueDateTime is not None or view.valueRange is not None or view.valueRatio is not None
             or view.valueTime is not None or view.valuePeriod is not None or view.valueSampledData is not None
         ):  # fmt: skip
             return False
         codings, number = code.coding, quantity.value
-        if codings is None or len(codings) != 1 or number is None or not number.is_finite():
+        if (
+            codings is None
+            or len(codings) != 1
+            or number is None
+            or not number.is_finite()
+            or number.adjusted() < values.FINEST
+        ):
             return False
-        coding, unit, unit_code = codings[0], quantity.unit, quantity.code
+        coding = codings[0]
         try:
-            known = usual(coding.system, coding.code, coding.display, code.text, unit, unit_code, quantity.system)
+            known = usual(
+                coding.system, coding.code, coding.display, code.text, quantity.unit, quantity.code, quantity.system
+            )  # fmt: skip
         except text.Oversize:
             return False
         when = self.moments.get(written) or self._moment(written)
         if known is None or when is None or not known.low <= number <= known.high:
             return False
+        return self._file_usual(view, reference, known, when)
+
+    def _file_usual(self, view: ObservationView, reference: str, known: Usual, when: datetime) -> bool:
+        quantity, conversion, name = view.valueQuantity, known.conversion, known.name
+        assert quantity is not None  # noqa: S101 - _usual looked
         flags: tuple[str, ...] = ()
         if view.interpretation is not None:
             flags, said = interpret(view.interpretation)
@@ -131,16 +146,20 @@ class Reader:
                 return False
         low = high = None
         if view.referenceRange is not None:
-            low, high = limits(view.referenceRange, quantity, known.name, known.conversion)
+            low, high = limits(view.referenceRange, quantity, name, conversion)
         reading = Reading(
-            number=0, reference=reference, label=known.name.label, codes=known.name.codes, concept=known.key, time=when,
-            time_text=written, status="final", value=number, unit=known.unit, low=low, high=high, flags=flags,
+            number=0, reference=reference, label=name.label, codes=name.codes, concept=known.key, time=when,
+            time_text=view.effectiveDateTime or "", status="final", value=quantity.value, unit=known.unit, low=low, high=high,
+            flags=flags,
         )  # fmt: skip
-        series = self.usable.get(known.key)
-        if series is None:
-            self.usable[known.key] = [reading]
-        else:
-            series.append(reading)
+        if conversion is not None and conversion.steps and quantity.value is not None:
+            write(reading, "value", conversion.apply(quantity.value))
+            write(reading, "written", values.wrote(quantity))
+            write(reading, "written_value", quantity.value)
+            write(reading, "written_unit", conversion.unit)
+        self.found.file(reading)
+        if view.identifier is not None:
+            self._remember(view, reading)
         return True
 
     def _moment(self, written: str) -> datetime | None:
@@ -162,11 +181,16 @@ class Reader:
 
     def read(self, view: ObservationView, reference: str, prefetch: bool = False) -> None:
         """File one Observation: its own value, and each component."""
-        moment, note, refusal = self._when(view)
-        status, bad_status = self._status(view.status)
-        stranger, said = self._stranger(view, prefetch)
-        refusal = stranger or bad_status or refusal
-        note = _and(note, said)
+        moment, refusal = self._when(view)
+        status = view.status
+        if status not in USABLE:
+            status = text.word(status)
+            if status not in USABLE:
+                refusal = Refusal.ENTERED_IN_ERROR if status == "entered-in-error" else Refusal.NOT_FINAL
+        note, subject = moment.note, view.subject
+        if subject is None or subject.reference not in self.own or view.focus is not None:
+            stranger, said = self._stranger(view, prefetch)
+            refusal, note = stranger or refusal, _and(note, said)
         if view.damaged and not JUDGED.isdisjoint(view.damaged):
             refusal, note = refusal or Refusal.MALFORMED, _and(note, f"unreadable: {', '.join(view.damaged)}")
         if view.modifierExtension:
@@ -186,12 +210,6 @@ class Reader:
                 part = Coded(part.codes, text.clean(f"{name.label}: {part.label}", text.LABEL), note=part.note)
             self._file(component, part, shared, view)
 
-    def _status(self, written: str | None) -> tuple[str, Refusal | None]:
-        status = text.word(written)
-        if status in USABLE:
-            return status, None
-        return status, Refusal.ENTERED_IN_ERROR if status == "entered-in-error" else Refusal.NOT_FINAL
-
     def _stranger(self, view: ObservationView, prefetch: bool) -> tuple[Refusal | None, str]:
         """Whether the observation is about somebody else, or about something else than its subject (Observation.focus)."""
         verdict = self.whose.judge(view.subject)
@@ -203,33 +221,32 @@ class Reader:
             return Refusal.OTHER_PATIENT, _and(verdict, "about another focus")
         return None, verdict
 
-    def _when(self, view: ObservationView) -> tuple[times.Moment, str, Refusal | None]:
+    def _when(self, view: ObservationView) -> tuple[times.Moment, Refusal | None]:
         written = view.effectiveDateTime
-        if written is not None:
-            moment = times.parse(written, self.zone)
-            note = moment.note
-        else:
-            moment, note = self._other_time(view)
-        return moment, note, times.judge(moment, self.now, self.zone)
+        if written is None:
+            moment = self._other_time(view)
+            return moment, times.judge(moment, self.now, self.zone)
+        found = self.moments.get(written) or self._moment(written)
+        if found is not None:
+            return times.Moment(found, written, "second"), None
+        moment = times.parse(written, self.zone)
+        return moment, times.judge(moment, self.now, self.zone)
 
-    def _other_time(self, view: ObservationView) -> tuple[times.Moment, str]:
+    def _other_time(self, view: ObservationView) -> times.Moment:
         """A period counts from its end unless that lies ahead; the time of issue is a last resort, and said."""
         if view.effectiveInstant:
-            moment = times.parse(view.effectiveInstant, self.zone)
-            return moment, moment.note
+            return times.parse(view.effectiveInstant, self.zone)
         period = view.effectivePeriod
         if period is not None and (period.end or period.start):
             end, start = times.parse(period.end, self.zone), times.parse(period.start, self.zone)
             ended = end.time is not None and end.time <= self.latest
-            moment = end if ended or not period.start else start
-            return moment, moment.note
+            return end if ended or not period.start else start
         if view.effectiveTiming is not None and view.effectiveTiming.event:
-            moment = max((times.parse(e, self.zone) for e in view.effectiveTiming.event[:100]), key=_or_never)
-            return moment, moment.note
+            return max((times.parse(e, self.zone) for e in view.effectiveTiming.event[:100]), key=_or_never)
         if view.issued and not any(name.startswith("effective") for name in view.damaged):
             moment = times.parse(view.issued, self.zone)
-            return moment, _and(ISSUED, moment.note)
-        return times.NEVER, ""
+            return times.Moment(moment.time, moment.text, moment.precision, _and(ISSUED, moment.note))
+        return times.NEVER
 
     def _file(
         self,
@@ -246,22 +263,32 @@ class Reader:
             refusal = value.refusal
             if refusal is Refusal.NO_VALUE and view is parent and parent.hasMember and not value.text:
                 return  # a panel: its members are observations of their own
-        flags, said = interpret(view.interpretation) if view.interpretation is not None else ((), "")
+        flags: tuple[str, ...] = ()
+        if view.interpretation is not None:
+            flags, said = interpret(view.interpretation)
+            note = _and(note, said)
         if not name.label:
             name, refusal = UNNAMED, refusal or Refusal.MALFORMED
-        spoilt_by = spoilt_text(value.text) if value.text and value.refusal is not None else ""
-        for remark in (name.note, value.note, said, spoilt_by):
-            note = _and(note, remark)
-        low = high = None
+        if name.note or value.note:
+            note = _and(_and(note, name.note), value.note)
+        if value.text and value.refusal is not None:
+            note = _and(note, spoilt_text(value.text))
+        concept = name.concept
+        reading = Reading(
+            number=0, reference=reference, label=name.label, codes=name.codes, concept=concept.key if concept is not None else "",
+            time=moment.time, time_text=moment.text, status=status, note=note, value=value.value,
+            comparator=value.comparator, unit=value.unit, text=value.text, flags=flags, refusal=refusal,
+        )  # fmt: skip
+        # More than fifteen keywords would take Python's slow call; the reading is still ours alone.
+        if value.written or value.codes:
+            write(reading, "value_codes", value.codes)
+            write(reading, "written", value.written)
+            write(reading, "written_value", value.written_value)
+            write(reading, "written_unit", value.written_unit)
         if view.referenceRange is not None and view.valueQuantity is not None and value.value is not None:
             low, high = limits(view.referenceRange, view.valueQuantity, name, value.conversion)
-        reading = Reading(
-            number=0, reference=reference, label=name.label, codes=name.codes,
-            concept=name.concept.key if name.concept is not None else "", time=moment.time, time_text=moment.text,
-            status=status, note=note, value=value.value, comparator=value.comparator, unit=value.unit, text=value.text,
-            value_codes=value.codes, written=value.written, written_value=value.written_value,
-            written_unit=value.written_unit, low=low, high=high, flags=flags, refusal=refusal,
-        )  # fmt: skip
+            write(reading, "low", low)
+            write(reading, "high", high)
         self.found.file(reading)
         if parent.identifier is not None and refusal is None:
             self._remember(parent, reading)
@@ -280,7 +307,9 @@ def in_words(name: Coded, value: values.Value) -> tuple[Coded, values.Value]:
     answer = other.answer_words.get(plain(value.text)) if other is not None else None
     if other is None or answer is None:
         return name, value
-    return Coded(name.codes, other.label, other, name.code, name.note), values.Value(text=answer, codes=value.codes, written=value.text)
+    return Coded(name.codes, other.label, other, name.code, name.note), values.Value(
+        text=answer, codes=value.codes, written=value.text
+    )
 
 
 def _or_never(moment: times.Moment) -> datetime:

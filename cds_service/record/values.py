@@ -22,6 +22,11 @@ from fhir_adapters.read.observation import ComponentView, ObservationView
 COMPARATORS = {"<": "<", "<=": "<=", ">=": ">=", ">": ">", "≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 BOUND = re.compile(r"(<=|>=|=<|=>|<|>|≤|≥)\s*(\d{1,12}(?:\.\d{1,12})?)\s*(\S.{0,40})?")
 TEXT = 300
+MOST, LEAST, FINEST = (
+    Decimal("1E15"),
+    Decimal("-1E15"),
+    -30,
+)  # beyond these no record writes a number; printing one would hurt
 
 
 class Value(Struct, frozen=True, gc=False):
@@ -85,7 +90,7 @@ def measure(quantity: Quantity, name: Coded) -> Value:
         comparator = COMPARATORS.get(comparator.strip(), "?")
         if comparator == "?":
             return Value(refusal=Refusal.MALFORMED, note="unknown comparator", written=wrote(quantity))
-    if not number.is_finite() or number.adjusted() > 15 or number.adjusted() < -30:
+    if not number.is_finite() or not LEAST <= number <= MOST or number.adjusted() < FINEST:
         return Value(refusal=Refusal.IMPLAUSIBLE, written=wrote(quantity))
     concept = name.concept
     if concept is None:

@@ -253,13 +253,18 @@ def usual_and_others() -> list[dict[str, Any]]:
     base = observation()
     quantities = [
         quantity("4.1", "mmol/L"), quantity("4.1", "mEq/L"), quantity("99", "mmol/L"), quantity("4.1"),
-        quantity('"NaN"', "mmol/L"), quantity("4.1", "mmol/L", comparator="<"),
+        quantity('"NaN"', "mmol/L"), quantity("1e-999999", "mmol/L"), quantity("4.1", "mmol/L", comparator="<"),
     ]  # fmt: skip
     changes: list[dict[str, Any]] = [
         *({"valueQuantity": q} for q in quantities),
         *({"effectiveDateTime": t} for t in ("2026-11-20", "2026", "2031-01-01T00:00:00Z", "2026-11-20T08:10:00+02:00")),
         *({"code": concept(c, s, d)} for c, s, d in (("2823-3", LOINC, "Glucose"), ("2823-3", SNOMED, None))),
         {"referenceRange": [{"low": quantity("3.5", "mmol/L"), "high": quantity("5.1", "mmol/L")}]},
+        {"identifier": [{"system": "urn:lab", "value": "1"}]}, {"code": concept("9999-1", display="Something")},
+        {"code": concept("2160-0"), "valueQuantity": quantity("88.4", "umol/L")}, {"code": concept("9999-1")},
+        {"code": concept("8480-6"), "valueQuantity": quantity("0e-999999", "mm[Hg]")}, {"code": {"text": "Something"}},
+        {"code": concept("9999-1"), "valueQuantity": quantity("1e16", "x")}, {"code": {}},
+        {"code": concept("9999-1"), "valueQuantity": quantity("1e-31", "x")}, {"valueQuantity": quantity("4.1", "mmol/L", code="x")},
         {"interpretation": [concept("H", "x")]}, {"interpretation": [{"text": "haemolysed"}]},
         {"note": [{"text": "haemolysed"}]}, {"status": "amended"}, {"subject": {"reference": "Patient/p2"}}, {"valueString": "x"},
     ]  # fmt: skip
