@@ -198,10 +198,14 @@ class Situation:
                 yield other
 
     def owns(self, order: Order, other: Order) -> bool:
-        """Which of two drafts speaks for both: a selected one before one that is not, else the one sent first."""
-        if other is order:
-            return False
-        return (not order.selected, self._places[id(order)]) < (not other.selected, self._places[id(other)])
+        """Which of two drafts speaks for both: a selected one before one that is not, else by name.
+
+        The sequence of the drafts decides only between two of one name, so that it does not change what is said.
+        """
+        return other is not order and self._turn(order) < self._turn(other)
+
+    def _turn(self, order: Order) -> tuple[bool, str, int]:
+        return not order.selected, order.label.casefold(), self._places[id(order)]
 
     def study(self, order: Order) -> Study:
         """The imaging study a draft asks for; one without modality is no imaging order."""

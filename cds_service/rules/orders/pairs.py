@@ -135,11 +135,11 @@ def triple_whammy(rule: Rule, given: Three, situation: Situation, order: Order) 
         if mine:
             found[name] = names(mine)
             continue
-        partner = next((p for p in partners if p.among(group.members)), None)
-        if partner is None:
+        taken = [partner for partner in partners if partner.among(group.members)]
+        if not taken:
             return
-        found[name] = names(partner.among(group.members))
-        facts.append(partner.fact)
+        found[name] = names(frozenset[str]().union(*(partner.among(group.members) for partner in taken)))
+        facts += [partner.fact for partner in taken]
     yield conclude(rule, "found", found, key="+".join(sorted(found.values())), facts=facts, order=order, values=found)
 
 
