@@ -20,7 +20,7 @@ from cds_service.record.facts import Reading, Refusal
 from cds_service.record.patient import Whose
 from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
 from cds_service.record.units import Conversion, conversion_for, plain, table
-from fhir_adapters.read.datatypes import CodeableConcept, Coding
+from fhir_adapters.read.datatypes import CodeableConcept, Coding, Quantity
 from fhir_adapters.read.observation import ComponentView, ObservationView
 
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -134,11 +134,12 @@ class Reader:
         when = self.moments.get(written) or self._moment(written)
         if known is None or when is None or not known.low <= number <= known.high:
             return False
-        return self._file_usual(view, reference, known, when)
+        return self._file_usual(view, reference, known, when, quantity)
 
-    def _file_usual(self, view: ObservationView, reference: str, known: Usual, when: datetime) -> bool:
-        quantity, conversion, name = view.valueQuantity, known.conversion, known.name
-        assert quantity is not None  # noqa: S101 - _usual looked
+    def _file_usual(
+        self, view: ObservationView, reference: str, known: Usual, when: datetime, quantity: Quantity
+    ) -> bool:
+        conversion, name = known.conversion, known.name
         flags: tuple[str, ...] = ()
         if view.interpretation is not None:
             flags, said = interpret(view.interpretation)
