@@ -12,6 +12,7 @@ from cds_service.grounding.anchors import Anchor, bits, bound
 from cds_service.grounding.dates import anchor_dates
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.guarded import ALLERGY, guarded
 from cds_service.grounding.lexicon import Kind, stem
 from cds_service.grounding.literal import literal
 from cds_service.grounding.numbers import anchor_numbers
@@ -22,13 +23,11 @@ from cds_service.grounding.statement import Reason, Statement
 from cds_service.grounding.tense import tense
 from cds_service.grounding.tokens import Sentence, Token, sentence
 from cds_service.grounding.vocabulary import Fault, Mention, mentions, only_side, resolve
-from cds_service.record.facts import Allergy
 
 MAX_TEXT = 400  # characters of a statement
 MAX_NAME = 80  # characters of a hypothesis
 MAX_FACTS = 12
 _KINDS = ("record", "hypothesis")
-_ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolerance", "hypersensitivity"})
 _LICENSED = (Kind.CONTENT, Kind.STATE, Kind.TREND, Kind.TENSE, Kind.PLACE, Kind.UNLESS_NAMED)
 _NAME_BARRED = frozenset(
     {Kind.FORBIDDEN, Kind.MARKUP, Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.UNIT, Kind.SPAN, Kind.COLON}
@@ -78,10 +77,9 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
         return values
     if not values and not any(masks):
         return Reason.SHAPE, ""  # says nothing of any fact
-    if polarity.negates(said):
-        denied = _denial_fault(said, reached, cited, desk)
-        if denied:
-            return denied
+    denied = _idle_denial(said, reached) or guarded(said, reached, values, cited, desk)
+    if denied:
+        return denied
     names = _names(said.read, masks, len(cited))
     if isinstance(names, tuple):
         return names
@@ -133,17 +131,10 @@ def _side_astray(side: Mention, found: Sequence[Mention]) -> bool:
     return bool(beside) and not beside[0].mask & side.mask
 
 
-def _denial_fault(said: Sentence, reached: frozenset[int], cited: Sequence[Evidence], desk: Desk) -> Fault | None:
-    """A negation must deny something that a cited fact denies too; allergies may be denied only where none stands."""
-    read = said.read
-    if polarity.idle(said) or not any(read[i].kind in _LICENSED for i in reached):
+def _idle_denial(said: Sentence, reached: frozenset[int]) -> Fault | None:
+    """A negation must deny something that can be denied."""
+    if polarity.negates(said) and (polarity.idle(said) or not any(said.read[i].kind in _LICENSED for i in reached)):
         return Reason.POLARITY, "negation of nothing"
-    if any(stem(read[i].word) in _ALLERGY for i in reached):
-        refuted = [e.fact for e in cited if isinstance(e.fact, Allergy) and e.fact.negated]
-        single = {word for fact in refuted if not fact.no_known for word in fact.label.lower().split()}
-        general = not any(read[i].word in single for i in reached)
-        if not refuted or (general and desk.allergic):
-            return Reason.POLARITY, "allergy"
     return None
 
 
@@ -180,4 +171,4 @@ def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> 
         return True
     said = sentence(statement.text)
     named = {stem(token.word) for token in said.read} if said is not None else set()
-    return reason is Reason.POLARITY and desk.allergic and not _ALLERGY.isdisjoint(named)
+    return reason is Reason.POLARITY and desk.allergic and not ALLERGY.isdisjoint(named)

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cds_service.grounding.evidence import Evidence
-from cds_service.record.facts import Allergy, Fact, Person, Reading
+from cds_service.record.facts import Allergy, Fact, Medication, Person, Problem, Reading
 
 _EXTREME_FLAGS = frozenset({"HH", "LL", "AA"})
 
@@ -31,7 +31,8 @@ class Desk:
         self._critical = frozenset(critical)
         self._evidence: dict[str, Evidence] = {}
         self._series: dict[str, list[Reading]] | None = None
-        self._allergic: bool | None = None
+        self._standing: list[Fact] | None = None
+        self._concepts: frozenset[str] | None = None
 
     def cited(self, ids: Iterable[str]) -> list[Fact] | None:
         """The cited facts in order, without repeats; None when one of them is not before us."""
@@ -66,13 +67,28 @@ class Desk:
         return self._series.get(reading.concept or reading.label, [])
 
     @property
+    def standing(self) -> list[Fact]:
+        """Active problems, drugs and allergies of the prompt, cited or not."""
+        if self._standing is None:
+            self._standing = [
+                fact
+                for fact in self.facts.values()
+                if isinstance(fact, Problem | Allergy | Medication) and fact.active and not getattr(fact, "negated", False)
+            ]
+        return self._standing
+
+    @property
+    def concepts(self) -> frozenset[str]:
+        """Concepts the prompt holds a reading of."""
+        if self._concepts is None:
+            readings = (fact for fact in self.facts.values() if isinstance(fact, Reading))
+            self._concepts = frozenset(reading.concept for reading in readings if reading.concept)
+        return self._concepts
+
+    @property
     def allergic(self) -> bool:
         """True when any fact of the prompt is a standing allergy, cited or not."""
-        if self._allergic is None:
-            self._allergic = any(
-                isinstance(fact, Allergy) and fact.active and not fact.negated for fact in self.facts.values()
-            )
-        return self._allergic
+        return any(isinstance(fact, Allergy) for fact in self.standing)
 
     def is_critical(self, fact: Fact) -> bool:
         """A fact that may not be contradicted: a critical value, a grave allergy, or one the rules named."""

@@ -161,7 +161,7 @@ def tense(fact: Fact) -> int:
     elif fact.status in _PLANNED_STATES:
         own = Tense.PLANNED
     else:
-        own = Tense.ACTIVE | Tense.DONE if fact.status in _RUNNING_STATES else Tense.DONE
+        own = Tense.ACTIVE if fact.status in _RUNNING_STATES else Tense.DONE
     return own | Tense.PAST if "past" in said else own
 
 

@@ -19,6 +19,8 @@ from cds_service.record.facts import Reading
 _SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
 _COUNTED = frozenset(["readings", "results", "values", "measurements", "times", "occasions", "entries"])
 _KINDS = frozenset().union(*KIND_WORDS.values())
+_LIMIT_KINDS = (Kind.NUMBER, Kind.UNIT, Kind.COLON)
+_LIMIT_JOINTS = frozenset({"of", "to", "-", "is", "("})  # between "reference range" and its figures
 _AGE_WORDS = frozenset({"aged", "age"})
 
 
@@ -118,7 +120,7 @@ def _limit_context(read: Sequence[Token], position: int) -> bool:
         token = read[at]
         if token.word in LIMIT_WORDS:
             return True
-        if token.word == "," or token.kind in (Kind.HARD, Kind.CONTENT):
+        if token.kind not in _LIMIT_KINDS and token.word not in _LIMIT_JOINTS:
             return False
     return False
 

@@ -14,7 +14,7 @@ from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Numeral, Token
 
 _REASONS = {
-    "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
+    "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "priority": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
     "link": Reason.LINK, "control": Reason.CONTROL,
     "all_clear": Reason.ALL_CLEAR, "inference": Reason.INFERENCE,
 }  # fmt: skip
@@ -89,7 +89,7 @@ def _absorb(
     for position in marks:
         kind, payload, word = read[position]
         inside = carriers(stem(word), position in reached, cited)
-        if inside and payload != "directive_noun":
+        if inside and payload not in ("directive_noun", "priority"):
             inside = _inside(read, position, cited)
         if inside and not (payload == "directive" and _imperative(read, position)):
             masks[position] = inside
