@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from cds_service import __version__, telemetry
 from cds_service.audit import Audit
 from cds_service.db.gateway import Gateway
+from cds_service.db.token_ids import SharedTokenIds
 from cds_service.encryption import load_cipher
 from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     replay = ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count)
     ledger = Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count)
     outbound = Outbound(_policy(settings))
+    token_ids = SharedTokenIds(gateway, cipher) if gateway.shared else None
     charts = Charts(outbound, pack, switches)
     showing = Showing(hygiene, pack.override_reasons, zone)
 
@@ -96,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         House(
             settings=settings,
             services={s.id: s for s in _services(settings, charts, showing)},
-            clients=ClientAuth(settings, _fetch_json(outbound)),
+            clients=ClientAuth(settings, _fetch_json(outbound), shared=token_ids),
             replay=replay,
             ledger=ledger,
             audit=audit,
