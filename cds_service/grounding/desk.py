@@ -73,7 +73,9 @@ class Desk:
             self._standing = [
                 fact
                 for fact in self.facts.values()
-                if isinstance(fact, Problem | Allergy | Medication) and fact.active and not getattr(fact, "negated", False)
+                if isinstance(fact, Problem | Allergy | Medication)
+                and fact.active
+                and not getattr(fact, "negated", False)
             ]
         return self._standing
 

@@ -63,7 +63,12 @@ def _converted(figure: Figure, fact: Reading) -> bool:
         return True
     concept = table().concepts.get(fact.concept)
     conversion = concept.conversions.get(figure.unit) if concept else None
-    if concept is None or conversion is None or fact.unit != concept.unit or len(figure.text.replace(".", "").lstrip("0")) < _SIGNIFICANT:
+    if (
+        concept is None
+        or conversion is None
+        or fact.unit != concept.unit
+        or len(figure.text.replace(".", "").lstrip("0")) < _SIGNIFICANT
+    ):
         return False
     said, half = Decimal(figure.text), Decimal(5).scaleb(-_decimals(figure.text) - 1)
     ends = sorted((conversion.apply(said - half), conversion.apply(said + half)))

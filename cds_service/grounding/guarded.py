@@ -35,7 +35,9 @@ def guarded(
         cleared = _allergy_fault(words if ends else named, ends, cited, desk)
         if cleared:
             return cleared
-        against = [fact for fact in _uncited(cited, desk) if (name := _name(fact)) and name <= (words if ends else named)]
+        against = [
+            fact for fact in _uncited(cited, desk) if (name := _name(fact)) and name <= (words if ends else named)
+        ]
         if any(not _cited_by_name(fact, cited) for fact in against):
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
     return _value_fault(said, values, cited, desk) if values else None
@@ -70,9 +72,7 @@ def _cited_by_name(fact: Fact, cited: Sequence[Evidence]) -> bool:
     return any(type(e.fact) is type(fact) and _name(fact) <= e.affirmed | e.denied for e in cited)
 
 
-def _value_fault(
-    said: Sentence, values: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk
-) -> Fault | None:
+def _value_fault(said: Sentence, values: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk) -> Fault | None:
     """ "Potassium 4.0 mmol/L" on the word of a note or a problem's name, while the prompt holds a potassium reading."""
     lent = [a for a in values if not any(isinstance(cited[i].fact, _MEASURED) for i in bits(a.mask))]
     if not lent or not desk.concepts:

@@ -112,7 +112,8 @@ def _single_words() -> dict[str, tuple[int, Any]]:
         words[word] = (Kind.NUMBER, str(number))
     words |= {
         ";": (Kind.HARD, None), ".": (Kind.HARD, None), "but": (Kind.HARD, None), "however": (Kind.HARD, None),
-        "[": (Kind.SOFT, "("), "]": (Kind.SOFT, ")"), "whereas": (Kind.HARD, None), ",": (Kind.SOFT, ","), "(": (Kind.SOFT, "("), ")": (Kind.SOFT, ")"),
+        "[": (Kind.SOFT, "("), "]": (Kind.SOFT, ")"), "whereas": (Kind.HARD, None), ",": (Kind.SOFT, ","),
+        "(": (Kind.SOFT, "("), ")": (Kind.SOFT, ")"),
         ":": (Kind.COLON, None), "<": (Kind.UNDER, "<"), ">": (Kind.OVER, ">"), "<=": (Kind.AT_MOST, "<="),
         ">=": (Kind.AT_LEAST, ">="), "~": (Kind.ABOUT, None),
     }  # fmt: skip
