@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service.record.words import no_known
 from cds_service.rules.allergies import severe, speaking
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, conclude, record_logic
@@ -39,20 +40,15 @@ def _with_reaction(label: str, manifestations: tuple[str, ...]) -> str:
 @record_logic("allergy-conflict", NoParameters, found="names")
 def allergy_conflict(rule: Rule, given: NoParameters, situation: Situation) -> Iterator[Finding]:
     """“No known allergies” beside an active allergy: the allergy is honoured, the contradiction said (fault row 53)."""
-    allergies = situation.record.allergies
-    none_known = [a for a in allergies if a.no_known and a.active]
-    found = list(speaking(situation)) if none_known else []
-    drug_only = [a for a in none_known if _scope(a.label) == "drug"]
-    if drug_only and len(drug_only) == len(none_known):
-        found = [a for a in found if "medication" in a.category or not a.category]
-    if none_known and found:
+    none_known = [a for a in situation.record.allergies if a.no_known and a.active]
+    denied = [no_known(a.codes, a.label) or "" for a in none_known]
+    found = [
+        allergy
+        for allergy in speaking(situation)
+        if any(not kind or not allergy.category or kind in allergy.category for kind in denied)
+    ]
+    if found:
         yield conclude(rule, "found", {"names": listed([a.label for a in found])}, facts=[*none_known, *found])
-
-
-def _scope(label: str) -> str:
-    """“No known drug allergy” says nothing of pollen."""
-    text = label.lower()
-    return "drug" if "drug" in text or "medic" in text else "all"
 
 
 @record_logic("allergies-not-recorded", NoParameters, found="")
