@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.evidence import Evidence
-from cds_service.record.facts import Allergy, Fact, Medication, Person, Problem, Reading
+from cds_service.grounding.evidence import Evidence, standing
+from cds_service.record.facts import Allergy, Fact, Person, Reading
 
 _EXTREME_FLAGS = frozenset({"HH", "LL", "AA"})
 
@@ -70,13 +70,7 @@ class Desk:
     def standing(self) -> list[Fact]:
         """Active problems, drugs and allergies of the prompt, cited or not."""
         if self._standing is None:
-            self._standing = [
-                fact
-                for fact in self.facts.values()
-                if isinstance(fact, Problem | Allergy | Medication)
-                and fact.active
-                and not getattr(fact, "negated", False)
-            ]
+            self._standing = [fact for fact in self.facts.values() if standing(fact)]
         return self._standing
 
     @property

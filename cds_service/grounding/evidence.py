@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from cds_service.grounding.lexicon import NAME_LISTS, SPANS, UNITS
+from cds_service.grounding.lexicon import NAME_LISTS, SPANS, UNITS, stems
 from cds_service.grounding.source import Source, source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.wording import number
@@ -90,6 +90,20 @@ class Evidence:
         if self._days is None:
             self._days = _days(self.fact, self._zone)
         return self._days[1]
+
+
+def name_words(fact: Fact) -> frozenset[str]:
+    """The words that name a fact: a drug's first, all of a problem's or an allergen's."""
+    if isinstance(fact, Medication):
+        return stems(fact.label.lower().partition(" ")[0])
+    return source(fact.label).affirmed
+
+
+def standing(fact: Fact) -> bool:
+    """An active problem, drug or allergy."""
+    if isinstance(fact, Problem | Allergy):
+        return fact.active and not fact.negated
+    return isinstance(fact, Medication) and fact.active
 
 
 def strings(fact: Fact) -> Iterable[str]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from cds_service.grounding import polarity
 from cds_service.grounding.anchors import Anchor, bits
 from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.lexicon import Kind, stem, stems
+from cds_service.grounding.evidence import Evidence, name_words, standing
+from cds_service.grounding.lexicon import Kind, stem
 from cds_service.grounding.source import source
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Sentence
@@ -20,7 +20,6 @@ from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
 from cds_service.record.units import table
 
-_MEASURED = (Reading, Medication, Order)  # facts that carry figures of their own
 ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolerance", "hypersensitivity"})
 
 
@@ -36,7 +35,7 @@ def guarded(
         if cleared:
             return cleared
         against = [
-            fact for fact in _uncited(cited, desk) if (name := _name(fact)) and name <= (words if ends else named)
+            fact for fact in _uncited(cited, desk) if (name := name_words(fact)) and name <= (words if ends else named)
         ]
         if any(not _cited_by_name(fact, cited) for fact in against):
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
@@ -60,31 +59,40 @@ def _uncited(cited: Sequence[Evidence], desk: Desk) -> list[Fact]:
     return [fact for fact in desk.standing if fact.number not in held]
 
 
-def _name(fact: Fact) -> frozenset[str]:
-    """The words that name a fact: a drug's first, all of a problem's or an allergen's."""
-    if isinstance(fact, Medication):
-        return stems(fact.label.lower().partition(" ")[0])
-    return source(fact.label).affirmed
-
-
 def _cited_by_name(fact: Fact, cited: Sequence[Evidence]) -> bool:
     """An ended prescription beside a running one of the same drug is itself on record as ended."""
-    return any(type(e.fact) is type(fact) and _name(fact) <= e.affirmed | e.denied for e in cited)
+    ended = (e for e in cited if type(e.fact) is type(fact) and not standing(e.fact))
+    return any(name_words(fact) <= e.affirmed | e.denied for e in ended)
 
 
 def _value_fault(said: Sentence, values: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk) -> Fault | None:
-    """ "Potassium 4.0 mmol/L" on the word of a note or a problem's name, while the prompt holds a potassium reading."""
-    lent = [a for a in values if not any(isinstance(cited[i].fact, _MEASURED) for i in bits(a.mask))]
-    if not lent or not desk.concepts:
-        return None
-    if any(isinstance(cited[i].fact, Problem | Allergy) for a in lent for i in bits(a.mask) if _has_unit(said, a)):
-        return Reason.PAIRING, said.read[lent[0].first].word
-    words = {stem(token.word) for token in said.read}
+    """ "Potassium 4.0 mmol/L" on the word of a note, a dosage or a problem's name, while the prompt holds a potassium reading."""
+    for value in values:
+        facts = [cited[i].fact for i in bits(value.mask)]
+        if any(isinstance(fact, Reading) and fact.value is not None for fact in facts):
+            continue
+        doses = any(isinstance(fact, Medication | Order) for fact in facts)
+        told = any(isinstance(fact, Problem | Allergy) for fact in facts) and _has_unit(said, value)
+        if (told and not doses) or _measured_before(said, value, desk, doses):
+            return Reason.PAIRING, said.read[value.first].word
+    return None
+
+
+def _measured_before(said: Sentence, value: Anchor, desk: Desk, doses: bool) -> bool:
+    """True when the whole name of something measured in this prompt stands right before the value.
+
+    In the name of a drug it may stand after another word: potassium chloride 20 mmol.
+    """
+    at = value.first - 1
+    while at > 0 and said.read[at].kind == Kind.LIGHT:
+        at -= 1
     for concept in desk.concepts:
         listed = table().concepts.get(concept)
-        if listed is not None and stems(listed.label.lower().replace(",", " ")) <= words:
-            return Reason.PAIRING, said.read[lent[0].first].word
-    return None
+        words = listed.label.lower().replace(",", "").split() if listed is not None else []
+        first = at - len(words) + 1
+        if words and first >= 0 and [t.word for t in said.read[first : at + 1]] == words:
+            return not doses or first == 0 or said.read[first - 1].kind != Kind.CONTENT
+    return False
 
 
 def _has_unit(said: Sentence, value: Anchor) -> bool:

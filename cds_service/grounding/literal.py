@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from cds_service.grounding.lexicon import stems
 from cds_service.grounding.source import source
 from cds_service.record.facts import Fact, Medication, Problem, Reading
 from cds_service.record.trend import trend
+from cds_service.record.units import table
 from cds_service.record.wording import level, moment, value
 
 NEW = timedelta(days=30)
@@ -24,6 +26,7 @@ _TAG = re.compile(
     r"|observable entity|qualifier value|record artifact|physical object|environment)\)$"
 )
 _DAY = 10  # characters of an ISO day
+MEASURED_NAMES = frozenset().union(*(stems(c.label.lower()) for c in table().concepts.values() if " " not in c.label))
 _GATHERED = ("Vital signs", "Results")
 
 
@@ -62,7 +65,7 @@ def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | No
 def _result(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
     """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (4.9 mmol/L on 2026-11-18 07:55), rising.'"""
     newest, before = readings[0], readings[1] if len(readings) > 1 else None
-    said, when = measured(newest), moment(newest, zone)
+    said, when = measured(newest) if _plain(newest) else "", moment(newest, zone)
     if len(readings) > 2 or not said or not when:
         return False
     shown = level(newest)
@@ -89,13 +92,25 @@ def _gathered(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
     others = [r for r in readings if r.time != first.time or r.time_text != first.time_text]
     if not all(moment(reading, zone).startswith(when) for reading in others):
         return False
-    said = [_with_level(reading) for reading in readings]
+    said = [_with_level(reading) if _plain(reading) else "" for reading in readings]
     return all(said) and rest == f"{'; '.join(said)}."
 
 
 def _with_level(reading: Reading) -> str:
     said, shown = measured(reading), level(reading)
     return f"{said}, {shown}" if said and shown else said
+
+
+def _plain(reading: Reading) -> bool:
+    """A known concept, or names and words that claim nothing by themselves."""
+    if reading.value is None and not (source(reading.text).plain and not source(reading.text).quantities):
+        return False
+    return bool(reading.concept) or (source(reading.label).plain and not source(reading.label).quantities)
+
+
+def _lends_value(text: str) -> bool:
+    """A dosage that speaks of something measured is read word by word."""
+    return not MEASURED_NAMES.isdisjoint(source(text).affirmed)
 
 
 def _listed(rest: str, cited: Sequence[Fact], item: Callable[[Fact, int], int]) -> bool:
@@ -112,12 +127,18 @@ def _listed(rest: str, cited: Sequence[Fact], item: Callable[[Fact, int], int]) 
 def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) -> int:
     """End of 'Lisinopril 10 MG Oral Tablet, 10 mg once daily (new, 2026-02-11)' in ``rest`` from ``at``; -1 if it is not there."""
     label = name(fact.label)
-    if not label or not _active(fact) or not rest.startswith(label, at):
+    if (
+        not label
+        or not _active(fact)
+        or not source(fact.label).plain
+        or _lends_value(fact.label)
+        or not rest.startswith(label, at)
+    ):
         return -1
     at += len(label)
     if isinstance(fact, Medication) and fact.dose:
         dose = f", {fact.dose}"
-        if rest.startswith(dose, at) and source(fact.dose).quotable:
+        if rest.startswith(dose, at) and source(fact.dose).plain and not _lends_value(fact.dose):
             at += len(dose)
     day = moment(fact, zone)[:10]
     if day and rest.startswith(f" ({day})", at):
@@ -131,5 +152,5 @@ def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) 
 def _active(fact: Fact) -> bool:
     """Active, not negated, and not a history by its own name."""
     if isinstance(fact, Problem):
-        return fact.active and not fact.negated and not source(fact.label).tenses
+        return fact.active and not fact.negated and not source(fact.label).quantities
     return isinstance(fact, Medication) and fact.active and not fact.do_not_perform and fact.status != "draft"

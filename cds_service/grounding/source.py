@@ -26,11 +26,17 @@ class Source(Struct, frozen=True, kw_only=True):
     tenses: frozenset[str] = _NOTHING
     negates: bool = False  # has a negation anywhere
     pairs: frozenset[tuple[str, str]] = frozenset()  # words that stand side by side
+    plain: bool = False  # quotable, and claims nothing beyond its name: no negation, tense, direction
     quotable: bool = False  # clean, and without words that are never shown
     empty_denial: bool = False  # is nothing but a denial: 'Negative', 'Not detected', 'None'
 
 
 EMPTY = Source()
+# a claim word inside a whole name ("right lower lobe") belongs to the name; negation, tense and barred words never do
+_PLAIN = {
+    Kind.CONTENT, Kind.LIGHT, Kind.NUMBER, Kind.UNIT, Kind.SPAN, Kind.SOFT, Kind.STATE, Kind.TREND, Kind.PLACE,
+    Kind.RECENCY, Kind.PERSON, Kind.OVER, Kind.UNDER,
+}  # fmt: skip
 _WORDLESS = frozenset(
     {Kind.NUMBER, Kind.UNIT, Kind.SPAN, Kind.MONTH, Kind.SOFT, Kind.HARD, Kind.COLON, Kind.MARKUP, Kind.LIGHT}
 )
@@ -53,6 +59,7 @@ def source(text: str) -> Source:
             words = denied_words if index in denied else affirmed_words
             words.update(_stem(token, part) for part in token.word.split())
     named = {token.payload for token in read if token.kind == Kind.CONTENT}
+    quotable = Kind.FORBIDDEN not in said.kinds and Kind.MARKUP not in said.kinds
     return Source(
         affirmed=frozenset(affirmed_words) | _shortened(affirmed_words),
         denied=frozenset(denied_words) | _shortened(denied_words),
@@ -61,7 +68,8 @@ def source(text: str) -> Source:
         dates=frozenset(t.payload.a for t in read if isinstance(t.payload, Numeral) and t.payload.shape == "date"),
         tenses=frozenset(str(token.payload) for token in read if token.kind == Kind.TENSE),
         pairs=frozenset((a.word, b.word) for a, b in pairwise(read)),
-        quotable=all(token.kind not in (Kind.FORBIDDEN, Kind.MARKUP) for token in read),
+        plain=quotable and said.kinds <= _PLAIN,
+        quotable=quotable,
         negates=polarity.negates(said),
         empty_denial=polarity.negates(said) and not named,
     )

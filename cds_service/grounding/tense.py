@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.grounding.anchors import Anchor, bits
-from cds_service.grounding.evidence import Evidence, Tense
-from cds_service.grounding.lexicon import TENSES, Kind
+from cds_service.grounding.evidence import Evidence, Tense, name_words, standing
+from cds_service.grounding.lexicon import TENSES, Kind, stem
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Token
 from cds_service.grounding.vocabulary import Fault
+from cds_service.record.facts import Allergy, Medication, Problem
 
 _FITS = {
     "past": Tense.PAST | Tense.DONE | Tense.MEASURED,
@@ -18,6 +19,7 @@ _FITS = {
     "done": Tense.DONE | Tense.MEASURED,
     "family": Tense.FAMILY,
 }
+_ENDABLE = (Problem, Allergy, Medication)
 _OPPOSITE = {"active": "past", "past": "active"}
 
 
@@ -41,12 +43,24 @@ def tense(
         for name in _about(read, mark, names):
             if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
                 return Reason.TENSE, read[mark].word
+            if word == "past" and read[mark].word != "history" and _ends_what_stands(read, name, cited):
+                return Reason.TENSE, read[mark].word
             said[name.first] = said.get(name.first, 0) | _FITS[word]
     for name in names:
         own = [cited[i].tense for i in bits(name.mask)]
         if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, 0) for t in own):
             return Reason.TENSE, read[name.first].word
     return None
+
+
+def _ends_what_stands(read: Sequence[Token], name: Anchor, cited: Sequence[Evidence]) -> bool:
+    """ "Warfarin stopped" is some entry's name, but a cited prescription of warfarin runs and none is ended."""
+    about = [cited[i].fact for i in bits(name.mask)]
+    if any(isinstance(fact, _ENDABLE) and not standing(fact) for fact in about):
+        return False
+    words = {stem(token.word) for token in read[name.first : name.last + 1]}
+    running = [e.fact for e in cited if standing(e.fact) and not e.tense & Tense.PAST]
+    return any(name_words(fact) <= words for fact in running)
 
 
 def _about(read: Sequence[Token], mark: int, names: Sequence[Anchor]) -> list[Anchor]:

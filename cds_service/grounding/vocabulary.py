@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cds_service.grounding.anchors import bits
 from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.lexicon import Kind, stem
 from cds_service.grounding.statement import Reason
@@ -91,7 +92,7 @@ def _absorb(
         inside = carriers(stem(word), position in reached, cited)
         if inside and payload not in ("directive_noun", "priority"):
             inside = _inside(read, position, cited)
-        if inside and not (payload == "directive" and _imperative(read, position)):
+        if inside and not _still_barred(read, position, reached, [cited[i] for i in bits(inside)]):
             masks[position] = inside
             if kind == Kind.TENSE:
                 left.append(position)
@@ -115,6 +116,22 @@ def _inside(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> 
         if any(not beside.isdisjoint(each.pairs) for each in evidence.sources):
             mask |= 1 << place
     return mask
+
+
+def _still_barred(read: Sequence[Token], position: int, reached: frozenset[int], named_by: Sequence[Evidence]) -> bool:
+    """Words that being named does not excuse: "Hold warfarin", "I confirm", "not urgent"."""
+    payload = read[position].payload
+    if payload == "directive":
+        return _imperative(read, position)
+    if payload == "authority":  # troponin I, type I; not "I confirm"
+        pair = (read[position - 1].word, read[position].word) if position else ("", "")
+        own = any(pair in each.pairs for evidence in named_by for each in evidence.sources)
+        return not own or read[position - 1].kind != Kind.CONTENT
+    if (
+        payload == "priority" and position in reached
+    ):  # an encounter may have been non-urgent; an order is what rules say
+        return any(not evidence.fact.reference.startswith("Encounter/") for evidence in named_by)
+    return False
 
 
 def _imperative(read: Sequence[Token], position: int) -> bool:

@@ -197,7 +197,7 @@ CHILD = Chart(
         reading(5, "respiratory_rate", "Respiratory rate", "24", "/min", "2026-11-20T10:30"),
         reading(6, "", "Influenza A antigen", "", "", "2026-11-19T15:30", text="Positive"),
         reading(7, "", "Streptococcus A antigen", "", "", "2026-11-19T15:30", text="Negative"),
-        reading(8, "bilirubin_total", "Bilirubin, total", "17.1", "umol/L", "2026-11-19T15:00"),
+        reading(8, "bilirubin_total", "Bilirubin, total", "1.0", "mg/dL", "2026-11-19T15:00", written="17.1 umol/L"),
         problem(20, "Asthma", "2023-09-12"),
         problem(21, "Acute otitis media of left ear", "2025-01-08", status="resolved"),
         problem(22, "Foreign body in right ear", "2024-06-02", negated=True, verification="entered-in-error"),
