@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # One stamp per installed set, so that a changed lock or pyproject installs again.
 BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
+MODELS := $(VENV)/.models
+TORCH ?= torch==2.13.0
 PORT ?= 8000
 ONCE ?=
 export OMP_NUM_THREADS := 1
@@ -35,13 +37,19 @@ $(DEV): $(BASE) requirements-dev.lock
 	@$(BIN)/pip install --quiet --requirement requirements-dev.lock
 	@touch $@
 
+$(MODELS): $(DEV) requirements-models.lock
+	@echo 'installing torch and the model libraries into $(VENV) …'
+	@$(BIN)/pip install --quiet $(TORCH)
+	@$(BIN)/pip install --quiet --requirement requirements-models.lock
+	@touch $@
+
 demo: $(BASE) ## start the service with the simulator, fire two hooks at it, stay up (ONCE=1: stop after printing, PORT=…)
 	@$(BIN)/medgemma-cds demo $(if $(ONCE),--once,--port $(PORT))
 
-test: $(DEV) ## all tests, reduced counts
+test: $(MODELS) ## all tests, reduced counts
 	@$(BIN)/python -m pytest -m 'not long'
 
-test-long: $(DEV) ## all tests, full counts
+test-long: $(MODELS) ## all tests, full counts
 	@$(BIN)/python -m pytest
 
 lint: $(DEV) ## ruff and mypy
@@ -50,7 +58,7 @@ lint: $(DEV) ## ruff and mypy
 format: $(DEV) ## ruff, mending
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(DEV) ## speed and memory, ratios printed
+bench: $(MODELS) ## speed and memory, ratios printed
 	@$(BIN)/python -m tests.benchmarks
 
 docs: $(DEV) ## write the generated pages of docs/
@@ -63,6 +71,7 @@ lock: $(VENV)/bin/python ## pin what pyproject.toml asks for
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal --extra local --extra vertex --extra model-tests -c requirements-dev.lock pyproject.toml -o requirements-models.lock
 
 clean: ## remove what was installed and made
 	@rm -rf $(VENV) .cds-state build dist *.egg-info

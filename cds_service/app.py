@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +18,7 @@ from cds_service import __version__, telemetry
 from cds_service.audit import Audit
 from cds_service.db.gateway import Gateway
 from cds_service.db.token_ids import SharedTokenIds
-from cds_service.encryption import load_cipher
+from cds_service.encryption import Cipher, load_cipher
 from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
 from cds_service.hooks import cors
@@ -29,7 +30,7 @@ from cds_service.hooks.router import attach_router
 from cds_service.metrics import Metrics
 from cds_service.models import prompting
 from cds_service.models.summarise import Summariser
-from cds_service.rules.pack import load_pack
+from cds_service.rules.pack import Pack, load_pack
 from cds_service.services.chart import Charts
 from cds_service.services.encounter_brief import EncounterBrief
 from cds_service.services.hygiene import Hygiene
@@ -48,66 +49,42 @@ from fhir_adapters.outbound import Outbound
 START_S = 20.0  # most the stores may take to open
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that lives as long as the application, made once. Later rooms take what they need of it from here."""
+
+    settings: Settings
+    zone: ZoneInfo
+    metrics: Metrics
+    cipher: Cipher
+    pack: Pack
+    gateway: Gateway
+    hygiene: Hygiene
+    audit: Audit
+    switches: Switches
+    replay: ReplayStore
+    ledger: Ledger
+    outbound: Outbound
+    charts: Charts
+    showing: Showing
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
     settings.check()
-    zone = _zone(settings)
-    metrics = Metrics()
-    telemetry.configure(settings.mode, withheld=metrics.count)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    cipher = load_cipher(settings)
-    pack = load_pack(settings.site_rules)
-    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows)
-    metrics.watch(gateway)
-    metrics.watch_breaker("database", gateway.breaker)
-    hygiene = Hygiene(gateway, cipher)
-    audit = Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count)
-    switches = Switches(gateway)
-    replay = ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count)
-    ledger = Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count)
-    outbound = Outbound(_policy(settings))
-    token_ids = SharedTokenIds(gateway, cipher) if gateway.shared else None
-    charts = Charts(outbound, pack, switches)
-    showing = Showing(hygiene, pack.override_reasons, zone)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        deadline = asyncio.get_running_loop().time() + START_S
-        await gateway.start()
-        await asyncio.gather(replay.load(deadline), hygiene.start(deadline), switches.start(deadline))
-        try:
-            yield
-        finally:
-            await switches.close()
-            await ledger.close()
-            await outbound.aclose()
-            await gateway.close()
-
+    parts = _parts(settings)
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
         summary="A CDS Hooks 2.0.1 service: rules first, checked statements, cited cards.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=lifespan,
+        lifespan=_lifespan(parts),
         docs_url=None if settings.mode == "production" else "/docs",
         redoc_url=None,
     )
     app.add_middleware(CORSMiddleware, **cors.options(settings))
-    attach_router(
-        app,
-        House(
-            settings=settings,
-            services={s.id: s for s in _services(settings, charts, showing)},
-            clients=ClientAuth(settings, _fetch_json(outbound), shared=token_ids),
-            replay=replay,
-            ledger=ledger,
-            audit=audit,
-            metrics=metrics,
-            switches=switches,
-            clock=_clock,
-        ),
-    )
-    attach_health(app, gateway, pack, metrics)
+    attach_router(app, _house(parts))
+    attach_health(app, parts.gateway, parts.pack, parts.metrics)
     if settings.mode != "production":
         from cds_service.web.simulator.router import attach_simulator
 
@@ -115,8 +92,71 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _services(settings: Settings, charts: Charts, showing: Showing) -> list[Service]:
+def _parts(settings: Settings) -> Parts:
+    """Make every part, open none."""
+    metrics = Metrics()
+    telemetry.configure(settings.mode, withheld=metrics.count)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    zone, cipher, pack = _zone(settings), load_cipher(settings), load_pack(settings.site_rules)
+    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows)
+    metrics.watch(gateway)
+    metrics.watch_breaker("database", gateway.breaker)
+    hygiene, switches, outbound = Hygiene(gateway, cipher), Switches(gateway), Outbound(_policy(settings))
+    return Parts(
+        settings=settings,
+        zone=zone,
+        metrics=metrics,
+        cipher=cipher,
+        pack=pack,
+        gateway=gateway,
+        hygiene=hygiene,
+        audit=Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count),
+        switches=switches,
+        replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
+        ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
+        outbound=outbound,
+        charts=Charts(outbound, pack, switches),
+        showing=Showing(hygiene, pack.override_reasons, zone),
+    )
+
+
+def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as closing:
+            deadline = asyncio.get_running_loop().time() + START_S
+            await parts.gateway.start()
+            closing.push_async_callback(parts.gateway.close)
+            closing.push_async_callback(parts.outbound.aclose)
+            closing.push_async_callback(parts.ledger.close)
+            closing.push_async_callback(parts.switches.close)
+            await asyncio.gather(
+                parts.replay.load(deadline), parts.hygiene.start(deadline), parts.switches.start(deadline)
+            )
+            yield
+
+    return lifespan
+
+
+def _house(parts: Parts) -> House:
+    """What the CDS Hooks routes need."""
+    token_ids = SharedTokenIds(parts.gateway, parts.cipher) if parts.gateway.shared else None
+    return House(
+        settings=parts.settings,
+        services={s.id: s for s in _services(parts)},
+        clients=ClientAuth(parts.settings, _fetch_json(parts.outbound), shared=token_ids),
+        replay=parts.replay,
+        ledger=parts.ledger,
+        audit=parts.audit,
+        metrics=parts.metrics,
+        switches=parts.switches,
+        clock=_clock,
+    )
+
+
+def _services(parts: Parts) -> list[Service]:
     """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
+    charts, showing, settings = parts.charts, parts.showing, parts.settings
     menu: list[Service] = [
         PatientSummary(charts, showing, Summariser(prompting.load())),
         OrderPrecheck(charts, showing),

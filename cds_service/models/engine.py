@@ -6,7 +6,7 @@ one. A caller asks ``Capabilities.lacks`` before it calls; an engine that is ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ class Image(Struct, frozen=True):
 
     data: bytes
     media_type: str = "image/png"
+    label: str = ""  # words that stand right after it in the prompt: 'SLICE 3', 'current'
 
 
 class Material(Struct, frozen=True, kw_only=True):
@@ -42,10 +43,13 @@ class Request(Struct, frozen=True, kw_only=True):
     """One question to an engine. The answer is valid under ``schema`` or it is no answer."""
 
     prompt: str
+    fixed: int = 0  # characters at the start of the prompt that every call of it shares: what a prefix cache may keep
     schema: Mapping[str, Any] | None = None
     max_tokens: int = 1024
     images: tuple[Image, ...] = ()
     material: Material | None = None
+    waiting: bool = False  # a clinician waits for it: goes before warm-up in every queue
+    listener: Callable[[str], None] | None = None  # told each piece of text as it is made, where the engine can
 
 
 class Identity(Struct, frozen=True):

@@ -1,0 +1,52 @@
+"""A read: what a model saw in the images of one study, finding by finding, after every gate. The report is made from it alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from msgspec import Struct, field
+
+from cds_service.models.engine import Identity
+
+State = Literal["present", "absent", "uncertain"]
+
+
+class Instance(Struct, frozen=True, kw_only=True):
+    """One image the model was shown. UIDs only: nothing else of a header leaves the decoder."""
+
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+    frame: int = 0
+
+
+class ImageFinding(Struct, frozen=True, kw_only=True):
+    """One finding of the closed list of its modality."""
+
+    key: str  # of prompts/image-report/findings.toml: 'pleural-effusion'
+    name: str  # printed name
+    region: str  # 'lungs', 'pleura', 'heart' …
+    state: State
+    location: str = ""  # 'left lower zone'; '' where none was given
+    side: Literal["", "left", "right", "bilateral"] = ""
+
+
+class Read(Struct, frozen=True, kw_only=True):
+    """One finished read. ``refused`` says why there is none, else ''. Serialisable with msgspec."""
+
+    study_uid: str
+    modality: str  # DICOM code: CR, DX, CT, MR
+    body_part: str  # 'CHEST'
+    view: str = ""  # PA, AP, LL
+    performed: str = ""  # study date and time as the record or the header gives it, ISO 8601
+    identity: Identity | None = None
+    prompts: tuple[str, ...] = ()  # 'image-report@1 sha256:…'
+    instances: tuple[Instance, ...] = ()
+    findings: tuple[ImageFinding, ...] = ()
+    impression: tuple[str, ...] = ()  # sentences made by template from the findings
+    steps: tuple[str, ...] = ()  # what was done to the pixels, in order
+    limits: tuple[str, ...] = ()  # what was not looked at or not sure
+    dropped: Counter[str] = field(default_factory=Counter)
+    test_weights: bool = False  # made by weights that know nothing: said on every page and card
+    refused: str = ""
