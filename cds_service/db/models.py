@@ -2,8 +2,9 @@
 same in both.
 
 Nothing here holds PHI in the clear: ids are keyed hashes, answers and comments are sealed, cards are remembered by
-the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows of ``answer`` and ``quiet``
-are deleted when they expire; audit, feedback and issued cards are kept until the operator removes them.
+the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows that have an expiry (answers,
+quietness, token ids, assessments with their jobs and snapshots) are deleted when it comes; audit, feedback and issued
+cards are kept until the operator removes them.
 
 The table ``alembic_version`` is declared as alembic declares it: a fresh database is made from here and stamped with
 ``HEAD`` without importing alembic.
@@ -24,7 +25,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0002"  # the newest revision of migrations/versions; revisions are numbered in order
+HEAD = "0003"  # the newest revision of migrations/versions; revisions are numbered in order
 
 metadata = MetaData(
     naming_convention={
@@ -115,6 +116,38 @@ quiet = Table(
     _text("outcome"),
     _moment("until", index=True),
 )
+
+assessment = Table(
+    "assessment",
+    metadata,
+    _text("key", key=True),  # keyed hash of everything the result depends on, tenant first
+    Column("sealed", LargeBinary, nullable=False),
+    _moment("expires_at", index=True),
+)
+
+assessment_job = Table(
+    "assessment_job",
+    metadata,
+    _text("key", key=True),  # of the assessment it makes
+    _text("task"),
+    _text("state", index=True),  # queued, running, done, failed, shed
+    _text("reason"),  # why it failed or was shed, in words of ours
+    Column("attempts", BigInteger, nullable=False),
+    Column("round", BigInteger, nullable=False),  # counts anew each time a spent key is asked for again
+    _moment("queued_at"),
+    _moment("changed_at"),
+    _moment("expires_at", index=True),
+)
+
+assessment_snapshot = Table(
+    "assessment_snapshot",
+    metadata,
+    _text("key", key=True),
+    Column("sealed", LargeBinary, nullable=False),  # the record as the call saw it; gone when the job has ended
+    _moment("expires_at", index=True),
+)
+
+executor = Table("executor", metadata, _text("id", key=True), _moment("beat_at", index=True))  # processes that run jobs
 
 alembic_version = Table(
     "alembic_version",

@@ -30,7 +30,14 @@ QUEUE = 10_000
 RETRY_S = 2.0  # pause after a failed batch before the database is tried again
 PURGE_S = 60.0
 _REPLACING = ("answer", "quiet")  # a newer row takes the place of an older one; all others keep the first
-_EXPIRY = {"answer": "expires_at", "quiet": "until", "token_id": "expires_at"}
+_EXPIRY = {
+    "answer": "expires_at",
+    "quiet": "until",
+    "token_id": "expires_at",
+    "assessment": "expires_at",
+    "assessment_job": "expires_at",
+    "assessment_snapshot": "expires_at",
+}
 
 Item = tuple[str, Row, bool]
 Tap = Callable[[Sequence[Row]], None]
