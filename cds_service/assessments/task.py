@@ -41,6 +41,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     facts: dict[str, str] = field(default_factory=dict)  # fact id → 'Observation/k1', for the ids that are cited
     category: str = ""  # triage: routine, urgent, asap, stat; '' where the model abstains
     provisional: bool = False  # a label without its rationale yet
+    silent: bool = False  # question: the record does not say
     dropped: Counter[str] = field(default_factory=Counter)  # by reason, no words of the record
     discarded: str = ""
 
@@ -50,7 +51,7 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """Folder of ``prompts``."""
+        """Folder of ``prompts``; ``triage-label`` asks the prompt ``triage`` for its label alone."""
         ...
 
     @property
@@ -59,7 +60,7 @@ class Task(Protocol):
         ...
 
     def offered(self, subject: Subject) -> Sequence[Fact]:
-        """The facts its prompt would hold: what the cache key's digest covers."""
+        """The facts its prompt would hold, the order included: what the cache key's digest covers, beside the question."""
         ...
 
     async def run(self, engine: Engine, subject: Subject) -> Checked:

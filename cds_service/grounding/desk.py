@@ -23,11 +23,13 @@ class Desk:
         person: Person | None = None,
         now: datetime | None = None,
         critical: Collection[str] = (),
+        lasting: bool = False,
     ) -> None:
         self.facts = {f"F{fact.number}": fact for fact in facts}
         self.zone = zone
         self.person = person
         self.now = now
+        self.lasting = lasting  # what is said must still be true some hours later
         self._critical = frozenset(critical)
         self._evidence: dict[str, Evidence] = {}
         self._series: dict[str, list[Reading]] | None = None

@@ -10,12 +10,15 @@ from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence, moments
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746, "year": 31556952}
+_FLEETING = frozenset({"minute", "hour", "day"})
 
 
 def span_holds(text: str, unit: str, ago: bool, cited: Sequence[Evidence], desk: Desk) -> bool:
     """A span equals the age of a cited fact, the time between two of them, or stands in a fact's own words."""
     if any((text, f"#{unit}") in each.quantities for evidence in cited for each in evidence.sources):
         return True
+    if desk.lasting and ago and unit in _FLEETING:
+        return False
     times = [moment for evidence in cited for moment, _ in moments(evidence.fact)]
     spans = [abs(desk.now - moment) for moment in times] if desk.now is not None else []
     if not ago:
@@ -56,7 +59,7 @@ def age_holds(text: str, unit: str, desk: Desk) -> bool:
 
 def recent(days: int, cited: Sequence[Evidence], desk: Desk) -> bool:
     """ "today", "new", "recent": some cited fact is that young at the record's clock (calendar days of the site)."""
-    if desk.now is None:
+    if desk.now is None or (desk.lasting and days <= 1):
         return False
     today = desk.now.astimezone(desk.zone).date()
     ages = [(today - moment.astimezone(desk.zone).date()).days for each in cited for moment, _ in moments(each.fact)]

@@ -13,13 +13,16 @@ class Statement(Struct, frozen=True, kw_only=True):
 
     ``record``: every content word comes from the cited facts. ``hypothesis``: ``name`` alone carries what is supposed
     (printed by template as "Consider …"); ``text`` is its support and is held to the same rule as a record statement.
+    ``changes`` name what would speak for or against it (printed by template as "Would change with …").
     """
 
     text: str
     fact_ids: tuple[str, ...]
     kind: str = "record"  # record, hypothesis
     name: str = ""  # hypothesis only
+    topic: str = ""  # hypothesis only: what sort of option it is, an enum of the prompt's schema
     contrary_ids: tuple[str, ...] = ()  # hypothesis only: facts that speak against it
+    changes: tuple[str, ...] = ()  # hypothesis only: names, held to the same rule as ``name``
 
 
 class Reason(StrEnum):

@@ -22,14 +22,16 @@ def verify(
     person: Person | None = None,
     now: datetime | None = None,
     critical: Collection[str] = (),
+    lasting: bool = False,
 ) -> Verdict:
     """Check each statement against the facts of its prompt (DESIGN §5.4).
 
     ``facts`` are those the engine was given, all of one patient. ``person`` and ``now`` allow an age, a sex, "2 days ago";
     without them such words are dropped. ``critical`` names facts (ids) the rules found critical, beside what the facts'
-    own flags say. Pure: no I/O, no clock.
+    own flags say. ``lasting``: the text will be shown later, so "today", "yesterday" and "2 hours ago" are dropped.
+    Pure: no I/O, no clock.
     """
-    desk = Desk(facts, zone, person=person, now=now, critical=critical)
+    desk = Desk(facts, zone, person=person, now=now, critical=critical, lasting=lasting)
     kept: list[Statement] = []
     dropped: list[Dropped] = []
     discarded = ""

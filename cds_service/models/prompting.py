@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import secrets
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -45,12 +46,16 @@ class PromptTooLong(ValueError):
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """A prompt ready for an engine. ``boundary`` must never come back in an answer."""
+    """A prompt ready for an engine. ``boundary`` must never come back in an answer.
+
+    The first ``fixed`` characters of ``text`` are the same in every call of this prompt: what a prefix cache may keep.
+    """
 
     name: str
     version: str
     hash: str
     text: str
+    fixed: int
     schema: Mapping[str, Any]
     tokens: int  # as counted by the caller's counter, else estimated
     output_tokens: int
@@ -76,6 +81,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     output_tokens: int
     hash: str
     template: Template
+    fixed: int = 0  # characters before the first line that varies
 
     @property
     def label(self) -> str:
@@ -94,7 +100,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
         if missing or unknown:
             raise PromptVariablesMissing(self.name, missing, unknown)
         text = self.template.render({name: variables[name] for name in self.inputs})
-        tokens = count(text) if count else math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+        tokens = count(text) if count else estimated(text)
         if tokens > self.prompt_tokens:
             raise PromptTooLong(f"prompt {self.name}: {tokens} tokens, {self.prompt_tokens} allowed")
         return Rendered(
@@ -102,6 +108,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
             version=self.version,
             hash=self.hash,
             text=text,
+            fixed=self.fixed,
             schema=fill(self.schema, {name: variables[name] for name in self.enums}),
             tokens=tokens,
             output_tokens=self.output_tokens,
@@ -120,6 +127,17 @@ class Prompts(Struct, frozen=True):
     def render(self, name: str, **variables: Any) -> Rendered:
         """``Prompt.render`` of the prompt with this name."""
         return self.by_name[name].render(**variables)
+
+
+def estimated(text: str) -> int:
+    """Tokens of a text where no tokenizer is at hand; rather too many than too few."""
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def fixed_length(body: str) -> int:
+    """Characters of a template that stand before the first line with anything of a call in it."""
+    found = re.search(r"\{[{%#]", body)
+    return body.rfind("\n", 0, found.start()) + 1 if found else len(body)
 
 
 def _label(name: str, version: str, digest: str) -> str:
@@ -195,6 +213,7 @@ def _load_one(path: Path, environment: ImmutableSandboxedEnvironment) -> Prompt:
         output_tokens=front["budget"]["output_tokens"],
         hash=hashlib.sha256(raw.encode() + b"\0" + schema_bytes).hexdigest(),
         template=template,
+        fixed=fixed_length(body),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from cds_service.grounding.evidence import strings
 from cds_service.grounding.suspicion import suspicious
-from cds_service.record.facts import Fact, Person, Record
+from cds_service.record.facts import Event, Fact, Medication, Order, Person, Reading, Record
 from cds_service.record.salience import Selection
 from cds_service.record.wording import dated, line
 
@@ -15,17 +17,54 @@ UNKNOWN = "not recorded"
 WITHHELD = "text withheld: it reads like an instruction"
 
 
-def inputs(record: Record, selection: Selection, zone: ZoneInfo) -> dict[str, Any]:
-    """The inputs and enums of ``prompts/record-summary`` for these facts."""
-    return {
+def inputs(
+    record: Record, selection: Selection, zone: ZoneInfo, *, order: Order | None = None, bare: bool = False
+) -> dict[str, Any]:
+    """The inputs and enums of ``prompts/record-summary`` for these facts; with an order also ``order``, which may be cited.
+
+    ``bare`` leaves out whatever somebody typed: notes, conclusions, comments, reasons, dosage texts.
+    """
+    facts = [stripped(fact) for fact in selection.facts] if bare else selection.facts
+    given = {
         "age": age(record),
         "sex": sex(record.person),
         "now": record.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-        "facts": [fact_line(fact, zone) for fact in selection.facts],
+        "facts": [fact_line(fact, zone) for fact in facts],
         "absent": [f"{a.what}: {a.reason.value}" for a in record.absences],
         "left_out": [f"{count} {kind}" for kind, count in selection.left_out.most_common()],
         "fact_ids": [fact.id for fact in selection.facts],
     }
+    if order is not None:
+        given["order"] = order_line(stripped(order) if bare else order, zone)
+        given["fact_ids"] = [order.id, *given["fact_ids"]]
+    return given
+
+
+F = TypeVar("F", bound=Fact)
+
+
+def stripped(fact: F) -> F:
+    """A fact without the text somebody typed; its names, codes, values and times stay."""
+    typed: dict[str, Any] = {"note": ""}
+    if isinstance(fact, Event) or (isinstance(fact, Reading) and not fact.value_codes):
+        typed["text"] = ""
+    elif isinstance(fact, Medication):
+        typed["dose"] = ""
+    elif isinstance(fact, Order):
+        typed |= {"reasons": (), "dose": ""}
+    return replace(fact, **typed)
+
+
+def typed(fact: Fact) -> bool:
+    """True when a fact carries text somebody typed."""
+    return stripped(fact) != fact
+
+
+def order_line(order: Order, zone: ZoneInfo) -> str:
+    """A draft order with what it is for: 'F60 · … · CT of chest · routine · draft order · for: dyspnoea'; like ``fact_line``."""
+    said = fact_line(order, zone)
+    reasons = "; ".join(order.reasons)
+    return f"{said} · for: {reasons}" if reasons and WITHHELD not in said else said
 
 
 def fact_line(fact: Fact, zone: ZoneInfo) -> str:

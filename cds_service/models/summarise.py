@@ -66,6 +66,7 @@ def request(record: Record, selection: Selection, zone: ZoneInfo, prompt: Prompt
     rendered = prompt.render(**inputs(record, selection, zone))
     asked = Request(
         prompt=rendered.text,
+        fixed=rendered.fixed,
         schema=rendered.schema,
         max_tokens=rendered.output_tokens,
         material=Material(facts=selection.facts, person=record.person, now=record.now, zone=zone),
