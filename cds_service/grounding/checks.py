@@ -13,6 +13,7 @@ from cds_service.grounding.dates import anchor_dates
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.guarded import ALLERGY, guarded
+from cds_service.grounding.hypothesis import MAX_CHANGES, hypothesis_fault
 from cds_service.grounding.lexicon import Kind, stem
 from cds_service.grounding.literal import literal
 from cds_service.grounding.numbers import anchor_numbers
@@ -25,13 +26,9 @@ from cds_service.grounding.tokens import Sentence, Token, sentence
 from cds_service.grounding.vocabulary import Fault, Mention, mentions, only_side, resolve
 
 MAX_TEXT = 400  # characters of a statement
-MAX_NAME = 80  # characters of a hypothesis
 MAX_FACTS = 12
 _KINDS = ("record", "hypothesis")
 _LICENSED = (Kind.CONTENT, Kind.STATE, Kind.TREND, Kind.TENSE, Kind.PLACE, Kind.UNLESS_NAMED)
-_NAME_BARRED = frozenset(
-    {Kind.FORBIDDEN, Kind.MARKUP, Kind.NOT_BEFORE, Kind.NOT_AFTER, Kind.UNIT, Kind.SPAN, Kind.COLON}
-)
 
 
 def fault(statement: Statement, desk: Desk) -> Fault | None:
@@ -42,7 +39,7 @@ def fault(statement: Statement, desk: Desk) -> Fault | None:
     if cited is None or (statement.contrary_ids and desk.cited(statement.contrary_ids) is None):
         return Reason.UNKNOWN_FACT, ""
     if statement.kind == "hypothesis":
-        wrong = _name_fault(statement.name)
+        wrong = hypothesis_fault(statement)
         if wrong:
             return wrong
     elif literal(statement.text, cited, desk.zone, desk.now):
@@ -58,7 +55,8 @@ def _shaped(statement: Statement) -> bool:
         and 0 < len(statement.fact_ids) <= MAX_FACTS
         and len(statement.contrary_ids) <= MAX_FACTS
         and (statement.kind == "hypothesis") is bool(statement.name)
-        and (statement.kind == "hypothesis" or not statement.contrary_ids)
+        and len(statement.changes) <= MAX_CHANGES
+        and (statement.kind == "hypothesis" or not (statement.contrary_ids or statement.changes or statement.topic))
     )
 
 
@@ -151,17 +149,6 @@ def _people_and_recency(
             if not recent(int(str(payload)), about, desk):
                 return Reason.DATE, word
     return None
-
-
-def _name_fault(name: str) -> Fault | None:
-    """The name of a hypothesis is words alone: no figures with units, no directive, no claim of authority, no markup."""
-    said = sentence(name)
-    if said is None or len(name) > MAX_NAME:
-        return Reason.UNCLEAN, ""
-    for token in said.read:
-        if token.kind in _NAME_BARRED or (token.kind == Kind.UNLESS_NAMED and token.payload != "inference"):
-            return Reason.SHAPE, token.word
-    return None if Kind.CONTENT in said.kinds else (Reason.SHAPE, name)
 
 
 def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> bool:

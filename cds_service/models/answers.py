@@ -42,7 +42,7 @@ class Answer(Struct, forbid_unknown_fields=True):
     statements: Annotated[list[Said], Meta(max_length=60)]
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=Struct)
 
 
 def answer(generation: Generation, wire: type[A], boundary: str = "") -> A:

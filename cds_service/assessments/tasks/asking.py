@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cds_service.assessments.task import Checked, Subject
 from cds_service.grounding.statement import Statement
 from cds_service.grounding.verify import verify
-from cds_service.models.answers import Answer, answer
+from cds_service.models.answers import answer
 from cds_service.models.engine import Engine, Identity, Material, Request
 from cds_service.models.faults import Unsupported
 from cds_service.models.fitting import Fitted, fitted
@@ -21,7 +21,7 @@ from cds_service.models.record_inputs import inputs
 from cds_service.record.facts import Fact
 from cds_service.record.salience import Selection
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=Struct)
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -39,8 +39,10 @@ async def asked(
     facts: Sequence[Fact],
     more: Mapping[str, Any] | None = None,
     bare: bool = False,
+    composes: bool = False,
 ) -> Asked:
-    """The request for these facts, within the budget. ``more``: inputs beside those of the record; ``bare``: no free text.
+    """The request for these facts, within the budget. ``more``: inputs beside those of the record; ``bare``: no free text;
+    ``composes``: an engine that composes from facts can answer it too.
 
     The order in question, where there is one, stands on a line of its own and may be cited. Raises Unsupported when the
     prompt does not fit the engine even without a fact.
@@ -64,7 +66,9 @@ async def asked(
             fixed=prompted.fixed,
             schema=prompted.schema,
             max_tokens=prompted.output_tokens,
-            material=Material(facts=held, person=subject.record.person, now=subject.record.now, zone=subject.zone),
+            material=Material(facts=held, person=subject.record.person, now=subject.record.now, zone=subject.zone)
+            if composes
+            else None,
             waiting=subject.waiting,
         ),
     )

@@ -27,7 +27,7 @@ class RecordSummary:
 
     async def run(self, engine: Engine, subject: Subject) -> Checked:
         """One question, one answer, each statement checked."""
-        question = await asked(self._prompt, engine, subject, facts=self.offered(subject))
+        question = await asked(self._prompt, engine, subject, facts=self.offered(subject), composes=True)
         answer, identity = await generated(engine, question, Answer)
         said = [each.statement() for each in answer.statements if each.kind == "record"]
         return checked(self.name, self._prompt, identity, subject, question.prompt.facts, said)
