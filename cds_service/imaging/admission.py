@@ -1,0 +1,49 @@
+"""Which objects are shown to a model at all, by header alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cds_service.imaging.seen import Kind, Refused
+from fhir_adapters.dicom.description import Header
+
+KINDS: dict[str, Kind] = {
+    "CR": "radiograph", "DX": "radiograph", "CT": "ct", "MR": "mr", "US": "ultrasound",
+    "XC": "photo", "GM": "photo", "OT": "photo", "": "photo",
+}  # fmt: skip
+NEEDS = {"ultrasound": "ultrasound", "photo": "photo"}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LLD": "LATERAL DECUBITUS", "RLD": "LATERAL DECUBITUS"}
+ALLOWABLE = frozenset({"ultrasound", "photo", "secondary-capture", "burned-in"})
+
+
+def admit(header: Header, allowed: Collection[str]) -> Kind | Refused:
+    """The kind of picture, or why no model sees it. ``allowed``: of ALLOWABLE, what the site opened (CDS_IMAGE_ALLOW)."""
+    if header.shape is None:
+        return Refused(reason="no image in the object", code="not-an-image")
+    kind = KINDS.get(header.modality)
+    if kind is None:
+        return Refused(reason=f"modality {header.modality} is not read by this service", code="modality")
+    if header.burned_in == "YES" and "burned-in" not in allowed:
+        return Refused(reason="text is burned into the image", code="burned-in")
+    if header.sop_class.startswith(SECONDARY_CAPTURE) and "secondary-capture" not in allowed:
+        return Refused(
+            reason="secondary captures are not admitted: they may hold burned-in text", code="secondary-capture"
+        )
+    if (need := NEEDS.get(kind)) and need not in allowed:
+        return Refused(reason=f"{need} is not admitted", code="modality")
+    if "LOCALIZER" in header.image_type:
+        return Refused(reason="a localiser, not a diagnostic image", code="localiser")
+    if header.intent == "FOR PROCESSING":
+        return Refused(reason="raw image for processing, not for presentation", code="for-processing")
+    return kind
+
+
+def view(header: Header) -> str:
+    """PA, AP, LATERAL …; '' where the header does not say."""
+    return VIEWS.get(header.view, header.view)
+
+
+def mirrored(header: Header, kind: Kind) -> bool:
+    """True where the rows of a radiograph run to the patient's right: it is shown as radiographs are looked at."""
+    return kind == "radiograph" and bool(header.orientation) and header.orientation[0].startswith("R")

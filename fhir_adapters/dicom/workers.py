@@ -1,0 +1,216 @@
+"""Decode workers as the service sees them: bytes in, bytes out, or a WorkerFault. Warm, few, limited, replaced.
+
+A worker is used again until it has done its share of jobs; after any fault, time-out or cancellation it is killed and a
+fresh one is forked (about 10 ms) for the next job. The event loop only ever waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from fhir_adapters.dicom import worker
+from fhir_adapters.dicom.errors import JobFailed, WorkerDied, WorkerOutOfMemory, WorkerTimedOut
+
+MB = 1024 * 1024
+
+
+class WorkerLimits(Struct, frozen=True, kw_only=True):
+    """Of each worker."""
+
+    count: int = 2
+    memory_mb: int = 512  # data beyond what is loaded
+    seconds: float = 30.0  # of one job
+    jobs: int = 64  # then it is replaced
+    start_s: float = 20.0  # most the fork server may take to load
+    answer_bytes: int = 256 * MB
+
+
+class _Worker:
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.jobs = 0
+
+
+class Workers:
+    """The pool. ``job`` is ``module:function`` (bytes to bytes), loaded in the fork server with ``preload``."""
+
+    def __init__(self, job: str, *, preload: Sequence[str] = (), limits: WorkerLimits | None = None) -> None:
+        self._job = job
+        self._preload = tuple(preload)
+        self.limits = limits or WorkerLimits()
+        self._slots = asyncio.Semaphore(self.limits.count)
+        self._turn = asyncio.Lock()  # one question to the fork server at a time
+        self._idle: list[_Worker] = []
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self.replaced = 0
+
+    async def start(self) -> None:
+        """Start the fork server and wait until it has loaded; again after it died."""
+        async with self._turn:
+            await self._start()
+
+    async def run(self, payload: bytes, *, deadline: float) -> bytes:
+        """One job. ``deadline``: a moment of the event loop's clock; the job's own seconds count from its start."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise WorkerTimedOut("all workers busy until the deadline") from None
+        try:
+            mine = await self._worker()
+            try:
+                async with asyncio.timeout_at(min(deadline, loop.time() + self.limits.seconds)):
+                    answer = await self._exchange(mine, payload)
+            except TimeoutError:
+                await self._end(mine)
+                raise WorkerTimedOut from None
+            except (OSError, EOFError):
+                raise WorkerDied(_how(await self._end(mine))) from None
+            except BaseException:
+                await asyncio.shield(self._end(mine))
+                raise
+            await self._give_back(mine)
+            return answer
+        finally:
+            self._slots.release()
+
+    async def aclose(self) -> None:
+        """End every worker and the fork server."""
+        async with self._turn:
+            for each in self._idle:
+                each.channel.close()
+            self._idle.clear()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._server is not None:
+            server, self._server = self._server, None
+            await asyncio.to_thread(_reap, server)
+
+    async def _start(self) -> None:
+        if self._server is not None and self._server.poll() is None:
+            return
+        await self._stop()
+        for each in self._idle:
+            each.channel.close()
+        self._idle.clear()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self._server = await asyncio.to_thread(self._spawn, theirs)
+        theirs.close()
+        self._control = ours
+        try:
+            async with asyncio.timeout(self.limits.start_s):
+                ready = await asyncio.get_running_loop().sock_recv(ours, 16)
+        except TimeoutError:
+            ready = b""
+        if ready != b"ready":
+            await self._stop()
+            raise WorkerDied("the fork server did not start")
+
+    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        arguments = [str(theirs.fileno()), self._job, ",".join(self._preload), str(self.limits.memory_mb * MB)]
+        return subprocess.Popen(  # noqa: S603 - this interpreter and our own words
+            [sys.executable, "-m", "fhir_adapters.dicom.fork_server", *arguments],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment,
+        )
+
+    async def _worker(self) -> _Worker:
+        if self._idle and self._server is not None and self._server.poll() is None:
+            return self._idle.pop()
+        async with self._turn:
+            await self._start()
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            try:
+                answer = await self._ask(b"F", theirs.fileno())
+            except (OSError, EOFError):
+                ours.close()
+                raise WorkerDied("the fork server is gone") from None
+            finally:
+                theirs.close()
+            return _Worker(int(answer), ours)
+
+    async def _ask(self, message: bytes, handle: int | None = None) -> bytes:
+        if self._control is None:
+            raise EOFError
+        if handle is None:
+            self._control.send(message)
+        else:
+            socket.send_fds(self._control, [message], [handle])
+        answer = await asyncio.get_running_loop().sock_recv(self._control, 64)
+        if not answer:
+            raise EOFError
+        return answer
+
+    async def _exchange(self, mine: _Worker, payload: bytes) -> bytes:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(mine.channel, worker.OK + len(payload).to_bytes(8, "big"))
+        await loop.sock_sendall(mine.channel, payload)
+        head = await self._receive(mine.channel, worker.HEAD)
+        size = int.from_bytes(head[1:], "big")
+        if size > self.limits.answer_bytes:
+            raise JobFailed("answer too large")
+        answer = await self._receive(mine.channel, size)
+        if head[:1] == worker.MEMORY:
+            raise WorkerOutOfMemory
+        if head[:1] == worker.FAILED:
+            raise JobFailed(bytes(answer).decode("ascii", "replace")[:60])
+        mine.jobs += 1
+        return bytes(answer)
+
+    async def _receive(self, channel: socket.socket, size: int) -> bytearray:
+        data, loop, done = bytearray(size), asyncio.get_running_loop(), 0
+        while done < size:
+            got = await loop.sock_recv_into(channel, memoryview(data)[done : done + MB])
+            if not got:
+                raise EOFError
+            done += got
+        return data
+
+    async def _give_back(self, mine: _Worker) -> None:
+        if mine.jobs < self.limits.jobs:
+            self._idle.append(mine)
+        else:
+            await self._end(mine)
+
+    async def _end(self, mine: _Worker) -> int:
+        """Kill a worker and learn how it ended: negative numbers are signals."""
+        self.replaced += 1
+        mine.channel.close()
+        async with self._turn:
+            try:
+                return int(await self._ask(b"K" + str(mine.pid).encode()))
+            except (OSError, EOFError):  # the fork server is gone, and its workers with it
+                return 0
+
+
+def _how(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _reap(server: subprocess.Popen[bytes]) -> None:
+    try:
+        server.wait(2)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
