@@ -27,7 +27,7 @@ def guarded(
     said: Sentence, reached: frozenset[int], values: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk
 ) -> Fault | None:
     """The first thing a statement says on the word of the wrong fact."""
-    ends = Kind.TENSE in said.kinds and any(t.kind == Kind.TENSE and t.payload == "past" for t in said.read)
+    ends = Kind.TENSE in said.kinds and _ends(said, cited)
     if ends or polarity.negates(said):
         words = {stem(token.word) for token in said.read}
         named = {stem(said.read[i].word) for i in reached}
@@ -40,6 +40,13 @@ def guarded(
         if any(not _cited_by_name(fact, cited) for fact in against):
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
     return _value_fault(said, values, cited, desk) if values else None
+
+
+def _ends(said: Sentence, cited: Sequence[Evidence]) -> bool:
+    """A word that ends something; being discharged from a cited stay ends nothing but the stay."""
+    stays = any(evidence.fact.reference.startswith("Encounter/") for evidence in cited)
+    past = (t.word for t in said.read if t.kind == Kind.TENSE and t.payload == "past")
+    return any(not (stays and word == "discharged") for word in past)
 
 
 def _allergy_fault(words: set[str], ends: bool, cited: Sequence[Evidence], desk: Desk) -> Fault | None:

@@ -98,8 +98,11 @@ def _in_order(anchors: Sequence[Anchor], position: int) -> bool | None:
     last = first
     while last < len(anchors) and anchors[last].what == "date":
         last += 1
+    values = list(itertools.takewhile(lambda a: a.what == "value", reversed(anchors[:first])))[::-1]
+    if last - first == len(values) + 1 and all(v.mask & anchors[last - 1].mask for v in values):
+        last -= 1  # "between 06:15 and 11:05 on 20 November": the day is that of both
     count = last - first
-    values = anchors[max(first - count, 0) : first]
+    values = values[-count:]
     if count < 2 or len(values) != count or any(v.what != "value" for v in values):
         return None
     return all(v.mask & d.mask for v, d in zip(values, anchors[first:last], strict=True))

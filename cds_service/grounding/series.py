@@ -136,6 +136,11 @@ def _distance(reading: Reading, ranged: Reading) -> Decimal | None:
     return low - value if low is not None and value < low else Decimal(0)
 
 
+def _same_state(reading: Reading, before: Reading, desk: Desk) -> bool:
+    """Both high, both low or both normal."""
+    return any(state(name, reading, desk) and state(name, before, desk) for name in ("high", "low", "normal"))
+
+
 def _place(name: str, readings: Sequence[Reading], desk: Desk) -> bool:
     if not readings:
         return False
@@ -150,6 +155,8 @@ def _place(name: str, readings: Sequence[Reading], desk: Desk) -> bool:
         return len(series) > 1 and oldest.time is not None and oldest.time <= series[-1].time  # type: ignore[operator]
     if name == "earlier":
         return oldest.time is not None and oldest.time < series[0].time  # type: ignore[operator]
+    if name == "persisting":
+        return newest.time >= series[0].time and len(series) > 1 and _same_state(newest, series[1], desk)  # type: ignore[operator]
     values = [reading.value for reading in series if reading.value is not None]
     if newest.value is None or len(values) < 2:
         return False

@@ -13,6 +13,7 @@ from cds_service.grounding.evidence import Evidence
 from cds_service.grounding.lexicon import Kind, stem
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Numeral, Token
+from cds_service.record.facts import Problem
 
 _REASONS = {
     "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "priority": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
@@ -96,6 +97,8 @@ def _absorb(
             masks[position] = inside
             if kind == Kind.TENSE:
                 left.append(position)
+        elif word == "diagnosed" and all(isinstance(evidence.fact, Problem) for evidence in cited):
+            continue  # a recorded problem, and when; the date is checked as its start
         elif kind == Kind.UNLESS_NAMED:
             return _REASONS[str(payload)], word
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from msgspec import Struct
@@ -58,6 +58,13 @@ _SWAPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("with atrial", "without atrial"), ("Allergic to penicillin", "Not allergic to penicillin"),
         ("Penicillin allergy with", "No penicillin allergy or"), ("Peanut allergy", "No peanut allergy"),
         ("Active problem: ", "Active problem: no "), (" has been recorded", " was excluded"), ("is taking", "is not taking"),
+        ("was refuted", "was confirmed"), ("has been ruled out", "is present"), ("No appendicitis", "Appendicitis"),
+        ("no evidence of appendicitis", "appendicitis"), ("no thrombus", "a thrombus"), ("showed thrombus", "showed no thrombus"),
+        ("were positive", "were negative"), ("Positive urine", "Negative urine"), ("test negative", "test positive"),
+        ("No postoperative", "Postoperative"), ("Latex allergy", "No latex allergy"), ("Allergy to sulf", "No allergy to sulf"),
+        ("She is allergic", "She is not allergic"), ("Active problems include", "Active problems do not include"),
+        ("small cyst", "no cyst"), ("A small cyst of the left ovary was", "No cyst of the left ovary was"),
+        ("is present", "is absent"), ("History of peptic", "No history of peptic"), ("He is taking", "He is not taking"),
     ),
     "tense": (
         ("History of", "Active"), ("Previous", "Current"), ("Past problem", "Active problem"), ("was stopped", "is ongoing"),
@@ -68,6 +75,11 @@ _SWAPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Family history of", "History of"), (" in the family history", ""), (", in remission since 2010", ""), ("Family history of ", ""),
         ("Active medications", "Discontinued medications"), ("was stopped", "was started"), ("discontinued in", "started in"),
         ("ordered on", "performed on"), ("booked for", "completed on"), ("Planned: ", "Completed: "), ("prescribed", "stopped"),
+        ("was discontinued", "is continued"), ("No longer on", "On"),
+        ("History of depressive", "Current"), ("History of peptic", "Active peptic"), ("was performed", "is planned"),
+        ("Underwent", "Planned:"), ("was requested", "was completed"), ("has been ordered", "has been performed"),
+        ("is pending", "was completed"), ("Current medications", "Former medications"), ("There is a family history of", "There is"),
+        ("Active medications include", "Past medications include"), ("was started on", "was stopped on"),
         ("Former smoker", "Current smoker"), ("former smoker", "current smoker"),
     ),
     "trend": (
@@ -76,7 +88,8 @@ _SWAPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("down from", "up from"), ("improved", "worsened"), ("rising", "stable"), ("falling", "stable"), ("rose", "was unchanged"),
         ("critically high", "normal"), ("high", "low"), ("high", "normal"), (" low", " high"), ("normal", "high"), ("normal", "low"),
         ("elevated", "low"), ("above", "below"), ("within", "above"), ("latest", "first"), ("previously", "now"),
-        ("Previous", "Latest"),
+        ("Previous", "Latest"), ("dropped", "increased"), ("worsened", "improved"), ("Low platelets", "High platelets"),
+        ("most recent", "earliest"), ("remains high", "remains low"), ("still low", "still high"), ("low at", "normal at"),
     ),
 }  # fmt: skip
 _PEOPLE = (("woman", "man"), ("boy", "girl"), ("-old man", "-old woman"), ("He has", "She has"))
@@ -194,16 +207,19 @@ _TEXT_KINDS: dict[str, Callable[[TrueStatement, Chart, random.Random], Iterator[
 }  # fmt: skip
 
 
-def lies(seed: int = 20261120) -> list[Lie]:
+def lies(
+    seed: int = 20261120, true_statements: Sequence[TrueStatement] | None = None, charts: Mapping[str, Chart] = CHARTS
+) -> list[Lie]:
     """Every mutation of every true sentence, deterministic for a seed."""
     rng = random.Random(seed)
     found: list[Lie] = []
-    for true in all_true():
-        chart = CHARTS[true.chart]
+    told = all_true() if true_statements is None else true_statements
+    for true in told:
+        chart = charts[true.chart]
         for kind, make in _TEXT_KINDS.items():
             for text in make(true, chart, rng):
                 found.append(Lie(kind, true.chart, text, true.ids, true.text))
         found += [Lie("id", true.chart, true.text, cited, true.text) for cited in ids(true, chart, rng)]
-        found += [Lie("patient", other, true.text, true.ids, true.text) for other in CHARTS if other != true.chart]
-    true_texts = {(t.chart, t.text, t.ids) for t in all_true()}
+        found += [Lie("patient", other, true.text, true.ids, true.text) for other in charts if other != true.chart]
+    true_texts = {(t.chart, t.text, t.ids) for t in told}
     return [lie for lie in found if (lie.chart, lie.text, lie.ids) not in true_texts]
