@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from cds_service.models.engine import Identity
 
 State = Literal["present", "absent", "uncertain"]
+Change = Literal["", "new", "more", "same", "less", "gone", "uncertain"]
 
 
 class Instance(Struct, frozen=True, kw_only=True):
@@ -30,6 +31,18 @@ class ImageFinding(Struct, frozen=True, kw_only=True):
     state: State
     location: str = ""  # 'left lower zone'; '' where none was given
     side: Literal["", "left", "right", "bilateral"] = ""
+    change: Change = ""  # against the earlier study of ``Read.compared_with``; '' where none was compared
+
+
+class Box(Struct, frozen=True, kw_only=True):
+    """Where a structure lies on one instance. Corners in stored pixels of that frame, after the padding was undone."""
+
+    structure: str  # 'right lung'
+    instance: int  # index into ``Read.instances``
+    top: float
+    left: float
+    bottom: float
+    right: float
 
 
 class Read(Struct, frozen=True, kw_only=True):
@@ -44,6 +57,8 @@ class Read(Struct, frozen=True, kw_only=True):
     prompts: tuple[str, ...] = ()  # 'image-report@1 sha256:…'
     instances: tuple[Instance, ...] = ()
     findings: tuple[ImageFinding, ...] = ()
+    compared_with: str = ""  # date of the earlier study, ISO 8601
+    boxes: tuple[Box, ...] = ()
     impression: tuple[str, ...] = ()  # sentences made by template from the findings
     steps: tuple[str, ...] = ()  # what was done to the pixels, in order
     limits: tuple[str, ...] = ()  # what was not looked at or not sure
