@@ -1,0 +1,169 @@
+"""A batch of requests through the model: to ids, through the decoder, back to text, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from cds_service.models.in_process.chat import Chat, Turn, pixels
+from cds_service.models.in_process.decoding import Decoder, Row
+from cds_service.models.in_process.grammar import GrammarLost, Grammars, SchemaRefused
+from cds_service.models.in_process.loading import Loaded
+from cds_service.models.in_process.wire import Answer, Ask, Failed, FromWorker, Piece, Scored
+
+Send = Callable[[FromWorker], None]
+
+
+class DeviceLost(Exception):
+    """The accelerator no longer answers; only a new process gets it back."""
+
+
+class Refused(Exception):
+    """One request cannot be run; the rest of its batch can."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Answering:
+    """What the worker does with a batch."""
+
+    def __init__(self, loaded: Loaded, send: Send, cancelled: Callable[[int], bool], *, prefixes: int = 8) -> None:
+        self._loaded = loaded
+        self._send = send
+        self._cancelled = cancelled
+        self.chat = Chat(loaded.tokenizer, loaded.image_tokens)
+        vocabulary = max(loaded.vocabulary, max(loaded.ends) + 1)
+        self.grammars = Grammars(loaded.tokenizer, vocabulary, sorted(loaded.ends))
+        self.decoder = Decoder(
+            loaded.model,
+            pixels=lambda images: pixels(images, loaded.images),
+            image_id=self.chat.image_id,
+            vocabulary=vocabulary,
+            ends=loaded.ends,
+            prefixes=prefixes,
+        )
+
+    def answer(self, batch: list[Ask]) -> None:
+        """Answer each request, or say why not. Raises DeviceLost."""
+        try:
+            self._score([ask for ask in batch if ask.labels])
+            self._generate([ask for ask in batch if not ask.labels])
+        except torch.OutOfMemoryError:
+            self.decoder.prefixes.clear()
+            torch.cuda.empty_cache()
+            if len(batch) > 1:  # one by one they may fit
+                for ask in batch:
+                    self.answer([ask])
+            else:
+                self._fail(batch[0], "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
+        except torch.AcceleratorError as fault:
+            raise DeviceLost from fault
+
+    def _generate(self, asks: list[Ask]) -> None:
+        rows: dict[int, Row] = {}
+        for ask in asks:
+            try:
+                rows[ask.id] = self._row(ask)
+            except Refused as refusal:
+                self._fail(ask, refusal.kind, str(refusal))
+        if not rows:
+            return
+        streams = {ask.id: _Stream(self._loaded.tokenizer) for ask in asks if ask.stream}
+        try:
+            self.decoder.run(list(rows.values()), lambda row: self._after_step(row, streams.get(row.key)))
+        except GrammarLost as fault:
+            for ask in asks:
+                if ask.id in rows:
+                    self._fail(ask, "SchemaViolated", str(fault))
+            return
+        for ask in asks:
+            if ask.id in rows and rows[ask.id].finish_reason:
+                self._finish(ask, rows[ask.id])
+
+    def _row(self, ask: Ask) -> Row:
+        """Tokenised, with its grammar. A schema gives a row with a constraint or no row."""
+        turn = self._turn(ask)
+        if not ask.schema:
+            return Row(ask.id, turn, None, ask.max_tokens)
+        try:
+            return Row(ask.id, turn, self.grammars.constraint(ask.schema), ask.max_tokens)
+        except SchemaRefused as fault:
+            raise Refused("Unsupported", f"the grammar cannot hold this schema: {fault}") from fault
+
+    def _turn(self, ask: Ask) -> Turn:
+        if ask.images and self._loaded.images is None:
+            raise Refused("Unsupported", "this checkpoint takes no images")
+        turn = self.chat.turn(ask)
+        room = self._loaded.context_tokens - (0 if ask.labels else ask.max_tokens)
+        if len(turn.ids) > room:
+            raise Refused("Unsupported", f"the prompt has {len(turn.ids)} tokens, {room} fit beside the answer")
+        return turn
+
+    def _after_step(self, row: Row, stream: _Stream | None) -> bool:
+        if self._cancelled(row.key):
+            row.finish_reason = ""
+            return False
+        if stream is not None and (text := stream.new(row.made)):
+            self._send(Piece(row.key, text))
+        return True
+
+    def _finish(self, ask: Ask, row: Row) -> None:
+        made = row.made[: ask.max_tokens] if row.finish_reason == "length" else row.made
+        text = self._loaded.tokenizer.decode(made, skip_special_tokens=row.constraint is None)
+        if row.finish_reason == "stop" and ask.schema:
+            try:
+                if row.constraint is None:
+                    raise GrammarLost("the answer did not pass through its grammar")
+                row.constraint.check(text, len(row.made))
+            except GrammarLost as fault:
+                self._fail(ask, "SchemaViolated", str(fault))
+                return
+        self._send(
+            Answer(
+                id=ask.id,
+                text=text,
+                finish_reason=row.finish_reason,
+                prompt_tokens=len(row.turn.ids),
+                completion_tokens=len(made),
+            )
+        )
+
+    def _score(self, asks: list[Ask]) -> None:
+        for ask in asks:
+            if self._cancelled(ask.id):
+                continue
+            try:
+                turn = self._turn(ask)
+            except Refused as refusal:
+                self._fail(ask, refusal.kind, str(refusal))
+                continue
+            paths = [self.chat.text(label) for label in ask.labels]
+            scores = self.decoder.next_logprobs(turn, paths)
+            if not all(math.isfinite(score) for score in scores):
+                self._fail(ask, "BadAnswer", "the model gave no finite scores")
+                continue
+            self._send(Scored(id=ask.id, logprobs=tuple(scores), prompt_tokens=len(turn.ids)))
+
+    def _fail(self, ask: Ask, kind: str, message: str) -> None:
+        self._send(Failed(ask.id, kind, message))
+
+
+class _Stream:
+    """Text that is certain so far: a character split over tokens waits for its rest."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._sent = 0
+
+    def new(self, made: list[int]) -> str:
+        text: str = self._tokenizer.decode(made, skip_special_tokens=True)
+        if text.endswith("\N{REPLACEMENT CHARACTER}"):
+            return ""
+        new = text[self._sent :]
+        self._sent = len(text)
+        return new

@@ -1,0 +1,88 @@
+"""Which waiting requests run together: waiting clinicians first, then in order of arrival, as many as memory is given for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from cds_service.models.in_process.wire import Ask
+
+TOKENS = 65_536  # prompt and answer tokens of one batch, padding included, by a rough count of characters
+CHARACTERS_PER_TOKEN = 3.0
+
+
+class Waiting:
+    """Requests between the reader of the pipe and the model. ``put`` and ``cancel`` are called by the reader's thread."""
+
+    def __init__(self, *, max_batch: int, window_ms: float) -> None:
+        self._arrived: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
+        self._held: list[Ask] = []
+        self._cancelled: set[int] = set()
+        self._lock = threading.Lock()
+        self._max = max_batch
+        self._window_s = window_ms / 1000
+        self.closed = False
+
+    def put(self, ask: Ask) -> None:
+        """A new request."""
+        self._arrived.put(ask)
+
+    def close(self) -> None:
+        """No more will come."""
+        self.closed = True
+        self._arrived.put(None)
+
+    def cancel(self, key: int) -> None:
+        """Nobody waits for this one: it is not started, and stopped at its next step if it runs."""
+        with self._lock:
+            self._cancelled.add(key)
+
+    def cancelled(self, key: int) -> bool:
+        """Whether it was cancelled."""
+        return key in self._cancelled
+
+    def forget(self, keys: list[int]) -> None:
+        """These are over."""
+        with self._lock:
+            self._cancelled.difference_update(keys)
+
+    def batch(self) -> list[Ask]:
+        """The next requests to run together; waits for the first, and a few milliseconds for company. [] at the end."""
+        self._drain(block=not self._held)
+        deadline = time.monotonic() + self._window_s
+        while len(self._held) < self._max and (left := deadline - time.monotonic()) > 0 and not self.closed:
+            try:
+                self._hold(self._arrived.get(timeout=left))
+            except queue.Empty:
+                break
+        gone = [ask.id for ask in self._held if self.cancelled(ask.id)]
+        self._held = [ask for ask in self._held if ask.id not in gone]
+        self.forget(gone)
+        self._held.sort(key=lambda ask: not ask.waiting)  # stable: arrival within each class
+        chosen = self._fitting()
+        self._held = self._held[len(chosen) :]
+        return chosen
+
+    def _drain(self, *, block: bool) -> None:
+        if block and not self.closed:
+            self._hold(self._arrived.get())
+        while not self._arrived.empty():
+            self._hold(self._arrived.get())
+
+    def _hold(self, ask: Ask | None) -> None:
+        if ask is not None:
+            self._held.append(ask)
+
+    def _fitting(self) -> list[Ask]:
+        longest = 0.0
+        for count, ask in enumerate(self._held[: self._max], start=1):
+            longest = max(longest, size(ask))
+            if count > 1 and longest * count > TOKENS:
+                return self._held[: count - 1]
+        return self._held[: self._max]
+
+
+def size(ask: Ask) -> float:
+    """Tokens a request may come to, roughly."""
+    return len(ask.prompt) / CHARACTERS_PER_TOKEN + 260 * len(ask.images) + (0 if ask.labels else ask.max_tokens)

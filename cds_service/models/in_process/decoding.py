@@ -1,0 +1,234 @@
+"""Greedy decoding of a batch, row by row under its own grammar. One step loop for one row and for many.
+
+Rows are padded on the left, so that a row's answer does not depend on its neighbours. Tokens which a grammar forces are
+not asked for: when every row has some, they are fed together in one forward pass.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from cds_service.models.in_process.chat import Turn
+from cds_service.models.in_process.grammar import Constraint
+
+Pixels = Callable[[list[bytes]], Any]
+
+
+@dataclass
+class Row:
+    """One request on its way: what is decided, and what of it the model has not seen yet."""
+
+    key: int
+    turn: Turn
+    constraint: Constraint | None
+    max_tokens: int
+    made: list[int] = field(default_factory=list)
+    unfed: list[int] = field(default_factory=list)
+    finish_reason: str = ""
+
+    def take(self, token: int, ends: frozenset[int]) -> None:
+        """Accept the next token and whatever it entails."""
+        if self.constraint is None and token in ends:
+            self.finish_reason = "stop"
+            return
+        new = [token] if self.constraint is None else [token, *self.constraint.take(token)]
+        self.made += new
+        self.unfed += new
+        if self.constraint is not None and self.constraint.complete and len(self.made) <= self.max_tokens:
+            self.finish_reason = "stop"
+        elif len(self.made) >= self.max_tokens:
+            self.finish_reason = "length"
+
+
+class Prefixes:
+    """Keys and values of the fixed parts of prompts, by their token ids; the least used goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self.hits = 0
+
+    def get(self, ids: Sequence[int]) -> Any:
+        """A copy that may be written to, or None."""
+        found = self._kept.get(tuple(ids))
+        if found is None:
+            return None
+        self._kept.move_to_end(tuple(ids))
+        self.hits += 1
+        return copy.deepcopy(found)
+
+    def put(self, ids: Sequence[int], cache: Any) -> None:
+        """Keep a copy."""
+        if not self._size:
+            return
+        self._kept[tuple(ids)] = copy.deepcopy(cache)
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._kept.clear()
+
+
+class Decoder:
+    """Runs one loaded model."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        pixels: Pixels,
+        image_id: int,
+        vocabulary: int,
+        ends: frozenset[int],
+        prefixes: int = 8,
+    ) -> None:
+        self._model = model
+        self._pixels = pixels
+        self._image_id = image_id
+        self._vocabulary = vocabulary  # tokens that exist; the embedding has rows beyond them
+        self._ends = ends
+        self.prefixes = Prefixes(prefixes)
+
+    @torch.inference_mode()
+    def run(self, rows: list[Row], after_step: Callable[[Row], bool]) -> None:
+        """Decode until every row has a finish reason. ``after_step`` sees each row that grew; False drops it."""
+        cache, mask, logits = self._prefill([row.turn for row in rows])
+        live = list(rows)
+        while True:
+            for row, choice in zip(live, self._choose(live, logits), strict=True):
+                if choice >= 0:
+                    row.take(choice, self._ends)
+            going = [n for n, row in enumerate(live) if _goes_on(row, after_step)]
+            if not going:
+                return
+            if len(going) < len(live):
+                keep = torch.tensor(going, device=mask.device)
+                cache.batch_select_indices(keep)
+                mask, live = mask[keep], [live[n] for n in going]
+            cache, mask, logits = self._feed(live, cache, mask)
+
+    @torch.inference_mode()
+    def next_logprobs(self, turn: Turn, paths: Sequence[Sequence[int]]) -> list[float]:
+        """Summed log-probability of each path of tokens as what comes next."""
+        cache, mask, logits = self._prefill([turn])
+        first = torch.log_softmax(logits[0].float(), dim=-1)
+        return [
+            float(first[path[0]]) + (self._rest(path, copy.deepcopy(cache), mask) if len(path) > 1 else 0.0)
+            for path in paths
+        ]
+
+    def _rest(self, path: Sequence[int], cache: Any, mask: torch.Tensor) -> float:
+        """Log-probability of a path after its first token."""
+        fed = torch.tensor([path[:-1]], device=mask.device)
+        grown = torch.cat([mask, torch.ones_like(fed)], dim=1)
+        out = self._forward(fed, grown, cache, keep=0)
+        steps = torch.log_softmax(out.logits[0, :, : self._vocabulary].float(), dim=-1)
+        return float(sum(steps[n, token] for n, token in enumerate(path[1:])))
+
+    def _prefill(self, turns: Sequence[Turn]) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """Cache, attention mask and last logits (rows, vocabulary) of the prompts."""
+        if len(turns) == 1 and 0 < turns[0].fixed < len(turns[0].ids):
+            return self._prefill_after_prefix(turns[0])
+        longest = max(len(turn.ids) for turn in turns)
+        ids = torch.zeros((len(turns), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for n, turn in enumerate(turns):
+            ids[n, longest - len(turn.ids) :] = torch.tensor(turn.ids)
+            mask[n, longest - len(turn.ids) :] = 1
+        images = [image for turn in turns for image in turn.images]
+        extra = self._image_inputs(ids, images) if images else {}
+        out = self._forward(ids.to(self._device), mask.to(self._device), self._cache(), **extra)
+        return out.past_key_values, mask.to(self._device), out.logits[:, -1, : self._vocabulary]
+
+    def _prefill_after_prefix(self, turn: Turn) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """One row whose fixed part may have been seen before. Rows of a batch differ in length, and padding after a
+        prefix would shift the windows of sliding layers: a batch is prefilled whole."""
+        head, tail = turn.ids[: turn.fixed], turn.ids[turn.fixed :]
+        mask = torch.ones((1, len(turn.ids)), dtype=torch.long, device=self._device)
+        cache = self.prefixes.get(head)
+        if cache is None:
+            first = torch.tensor([head], device=self._device)
+            cache = self._forward(first, mask[:, : len(head)], self._cache()).past_key_values
+            self.prefixes.put(head, cache)
+        out = self._forward(torch.tensor([tail], device=self._device), mask, cache)
+        return out.past_key_values, mask, out.logits[:, -1, : self._vocabulary]
+
+    def _feed(self, rows: list[Row], cache: Any, mask: torch.Tensor) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """Let the model see as many decided tokens as every row has."""
+        count = min(len(row.unfed) for row in rows)
+        fed = torch.tensor([row.unfed[:count] for row in rows], device=mask.device)
+        for row in rows:
+            del row.unfed[:count]
+        mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
+        out = self._forward(fed, mask, cache)
+        return out.past_key_values, mask, out.logits[:, -1, : self._vocabulary]
+
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any, keep: int = 1, **extra: Any) -> Any:
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        return self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+            **extra,
+        )
+
+    def _choose(self, rows: list[Row], logits: torch.Tensor) -> list[int]:
+        """The most likely allowed token of each row; -1 where one is decided already."""
+        pending = [bool(row.unfed) for row in rows]
+        if logits.device.type == "cpu":
+            table = logits.float().numpy()
+            return [
+                -1 if wait else _best(row, table[n]) for n, (row, wait) in enumerate(zip(rows, pending, strict=True))
+            ]
+        for n, row in enumerate(rows):
+            if row.constraint is not None and not pending[n]:
+                logits[n].masked_fill_(_forbidden(row.constraint, logits), float("-inf"))
+        best = logits.argmax(dim=-1).tolist()
+        return [-1 if wait else int(best[n]) for n, wait in enumerate(pending)]
+
+    def _image_inputs(self, ids: torch.Tensor, images: list[bytes]) -> dict[str, Any]:
+        """Pixels, and which tokens stand for them: those attend to each other both ways."""
+        pixels = self._pixels(images).to(self._device, self._model.dtype)
+        return {"pixel_values": pixels, "token_type_ids": (ids == self._image_id).long().to(self._device)}
+
+    def _cache(self) -> Any:
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self._model.config.get_text_config())
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = self._model.get_input_embeddings().weight.device
+        return device
+
+
+def _goes_on(row: Row, after_step: Callable[[Row], bool]) -> bool:
+    return after_step(row) and not row.finish_reason
+
+
+def _best(row: Row, logits: Any) -> int:
+    if row.constraint is None:
+        return int(logits.argmax())
+    bits = np.unpackbits(row.constraint.allowed().view(np.uint8), bitorder="little", count=len(logits))
+    allowed = np.flatnonzero(bits)
+    if len(allowed) * 4 > len(logits):
+        return int(np.where(bits, logits, -np.inf).argmax())
+    return int(allowed[logits[allowed].argmax()])
+
+
+def _forbidden(constraint: Constraint, logits: torch.Tensor) -> torch.Tensor:
+    """The mask unpacked where the logits are: one small copy to the device."""
+    words = torch.from_numpy(constraint.allowed()).to(logits.device, non_blocking=True)
+    bits = (words.unsqueeze(1) >> torch.arange(32, device=logits.device, dtype=torch.int32)) & 1
+    return bits.view(-1)[: logits.shape[-1]] == 0

@@ -1,0 +1,105 @@
+"""``python -m cds_service.models.in_process.worker``: holds the model, reads requests on stdin, answers on stdout.
+
+One thread reads, one runs the model. Nothing of a prompt or an answer is written anywhere but to the pipe: standard error
+belongs to the libraries, and messages of faults hold kinds, not texts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import BinaryIO
+
+from cds_service.models.in_process import wire
+from cds_service.models.in_process.batching import Waiting
+from cds_service.models.in_process.loading import CannotLoad, Loaded, load
+from cds_service.models.in_process.wire import Ask, Cancel, Failed, FromWorker, Load
+
+GPU_LOST = 3  # exit code: the device is gone, and only a new process gets it back
+
+
+class Pipe:
+    """Frames to the web process, whole, from any thread."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, message: FromWorker) -> None:
+        """Write one frame."""
+        with self._lock:
+            self._stream.write(wire.framed(message))
+            self._stream.flush()
+
+
+def main() -> int:
+    """Load, then serve until the pipe closes."""
+    pipe, incoming = _pipes()
+    first = wire.read(incoming)
+    if first is None:
+        return 0
+    asked = wire.decode_to_worker(first)
+    if not isinstance(asked, Load):
+        return 2
+    try:
+        loaded = load(asked, lambda stage, done, total: pipe.send(wire.Progress(stage, done, total)))
+    except CannotLoad as fault:
+        pipe.send(wire.NotLoaded(str(fault)))
+        return 1
+    waiting = Waiting(max_batch=asked.max_batch, window_ms=asked.window_ms)
+    threading.Thread(target=_read, args=(incoming, waiting), daemon=True).start()
+    return _serve(loaded, asked, waiting, pipe)
+
+
+def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe) -> int:
+    from cds_service.models.in_process.answering import Answering, DeviceLost
+
+    answering = Answering(loaded, pipe.send, waiting.cancelled, prefixes=asked.prefixes)
+    pipe.send(
+        wire.Ready(
+            revision=loaded.revision,
+            images=loaded.images is not None,
+            context_tokens=loaded.context_tokens,
+            device=loaded.device,
+        )
+    )
+    while batch := _next(waiting):
+        try:
+            answering.answer(batch)
+        except DeviceLost:
+            for ask in batch:
+                pipe.send(Failed(ask.id, "ServerFault", "the accelerator was lost; the worker starts again"))
+            return GPU_LOST
+        waiting.forget([ask.id for ask in batch])
+    return 0
+
+
+def _next(waiting: Waiting) -> list[Ask]:
+    """A batch, or [] once the pipe is closed."""
+    while True:
+        batch = waiting.batch()
+        if batch or waiting.closed:
+            return batch
+
+
+def _read(incoming: BinaryIO, waiting: Waiting) -> None:
+    """The reader's thread. The web process gone means nobody waits: end at once, whatever the model is doing."""
+    while (body := wire.read(incoming)) is not None:
+        message = wire.decode_to_worker(body)
+        if isinstance(message, Ask):
+            waiting.put(message)
+        elif isinstance(message, Cancel):
+            waiting.cancel(message.id)
+    os._exit(0)
+
+
+def _pipes() -> tuple[Pipe, BinaryIO]:
+    """The pipe is ours alone: whatever a library prints goes to standard error."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return Pipe(os.fdopen(private, "wb")), sys.stdin.buffer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
