@@ -12,7 +12,10 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_partial
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import UID
 
 from fhir_adapters.dicom.description import Header, Identity, Triple
 from fhir_adapters.dicom.errors import Malformed, NotDicom, OverLimit
@@ -20,7 +23,7 @@ from fhir_adapters.dicom.limits import MB, Limits, Shape, check_native_length, c
 from fhir_adapters.dicom.transfer_syntaxes import DEFLATED, syntax
 
 NOT_CODE = re.compile(r"[^A-Z0-9 _]")
-UID = re.compile(r"[0-9.]{1,64}")
+UID_TEXT = re.compile(r"[0-9.]{1,64}")
 PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
@@ -143,7 +146,7 @@ def _shape(dataset: Dataset) -> Shape | None:
 
 def _uid(dataset: Dataset, name: str) -> str:
     value = str(dataset.get(name) or "").strip("\0 ")
-    return value if UID.fullmatch(value) else ""
+    return value if UID_TEXT.fullmatch(value) else ""
 
 
 def _codes(value: Any) -> tuple[str, ...]:
@@ -216,8 +219,8 @@ def _inflated(source: bytes, limits: Limits) -> bytes:
         raise OverLimit(f"inflates beyond {limits.object_bytes // MB} MB")
     if not inflater.eof:
         raise Malformed("deflated data set cut off")
-    meta.TransferSyntaxUID = EXPLICIT_LITTLE
-    out = BytesIO()
+    meta.TransferSyntaxUID = UID(EXPLICIT_LITTLE)
+    out = DicomBytesIO()
     out.write(b"\0" * 128 + b"DICM")
-    pydicom.filewriter.write_file_meta_info(out, meta, enforce_standard=False)
+    write_file_meta_info(out, meta, enforce_standard=False)
     return out.getvalue() + body

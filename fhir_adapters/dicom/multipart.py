@@ -41,7 +41,7 @@ def media_type(content_type: str) -> str:
 
 def parameters(content_type: str) -> dict[str, str]:
     """Parameters of a media type, names in lower case, quotes removed."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in PARAMETER.findall(content_type):
         plain = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value
         found.setdefault(name.lower(), plain)

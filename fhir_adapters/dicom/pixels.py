@@ -7,7 +7,7 @@ the stored values and indexed, so that nothing is computed twice for millions of
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -15,17 +15,17 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
 
 from fhir_adapters.dicom import codestream
 from fhir_adapters.dicom.description import Header
 from fhir_adapters.dicom.errors import Malformed, NoSuchFrame, NotCalibrated, UnsupportedPixels
 from fhir_adapters.dicom.header import code, group, number
 from fhir_adapters.dicom.limits import Limits, check_expansion
+from fhir_adapters.dicom.modes import Voi
 from fhir_adapters.dicom.transfer_syntaxes import syntax
 
-Voi = Literal["full-range", "embedded"]
 Bytes = NDArray[np.uint8]
 Values = NDArray[np.float32]
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
@@ -262,7 +262,9 @@ def _windowed(values: Values, centre: float, width: float, function: str) -> Val
     """PS3.3 C.11.2.1.2 and C.11.2.1.3, to 0–255."""
     width = max(width, 1.0)
     if function == "SIGMOID":
-        return (255.0 / (1.0 + np.exp(-4.0 * (values - centre) / width))).astype(np.float32)
-    if function == "LINEAR_EXACT":
-        return np.clip(((values - centre) / width + 0.5) * 255.0, 0, 255).astype(np.float32)
-    return np.clip(((values - (centre - 0.5)) / max(width - 1.0, 1e-6) + 0.5) * 255.0, 0, 255).astype(np.float32)
+        shown = 255.0 / (1.0 + np.exp(-4.0 * (values - centre) / width))
+    elif function == "LINEAR_EXACT":
+        shown = ((values - centre) / width + 0.5) * 255.0
+    else:
+        shown = ((values - (centre - 0.5)) / max(width - 1.0, 1e-6) + 0.5) * 255.0
+    return np.asarray(np.clip(shown, 0, 255), dtype=np.float32)
