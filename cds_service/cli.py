@@ -116,6 +116,24 @@ def doctor(config: Config = None) -> None:
         raise fail(error.message) from None
 
 
+@app.command()
+def image(
+    source: Annotated[str, typer.Argument(help="DICOM file, folder of one series, or DICOMweb URL of an instance.")],
+    frame: Annotated[int | None, typer.Option(help="Frame of a multi-frame object, counted from 1.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the picture is written; of a volume NAME-1, NAME-2 …")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show exactly what the image model would see, with every step taken. Exit code 3 when it is refused."""
+    from cds_service.imaging.image_command import run
+    from cds_service.settings import load
+
+    try:
+        raise typer.Exit(asyncio.run(run(load(config), source, frame=frame, out=out, as_json=as_json)))
+    except (CdsError, OSError) as error:
+        raise fail(str(error)) from None
+
+
 @app.command(name="version")
 def version() -> None:
     """Print the version."""

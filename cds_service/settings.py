@@ -107,6 +107,19 @@ class Settings(BaseSettings):
     """Whether the imaging part is on. Image interpretation is a medical-device function: off by default."""
     dicomweb_url: str = ""
     """Base URL of the DICOMweb server."""
+    dicomweb_authorization: SecretStr = SecretStr("")
+    """Whole Authorization header for the DICOMweb server: `Basic …` or `Bearer …`."""
+    image_allow: Origins = Field(default_factory=list)
+    """Images admitted beyond CR, DX, CT and MR: ultrasound, photo, secondary-capture, burned-in."""
+    image_window: Literal["full-range", "embedded"] = "full-range"
+    """Grey values of radiographs: stretched over their whole range, as the model's makers serve it, or by the window of
+    the header."""
+    decode_workers: int = 2
+    """Processes that decode images at once."""
+    decode_memory_mb: int = 512
+    """Megabytes each of them may take beyond what is loaded."""
+    decode_seconds: float = 30.0
+    """Seconds one decode may take."""
 
     @classmethod
     def settings_customise_sources(

@@ -24,7 +24,7 @@ from fhir_adapters.dicom.workers import Workers
 __all__ = ["AUDITED", "Identity", "Kind", "PatientCheck", "PriorStudy", "Refused", "Seen", "Transform", "Viewer"]
 
 JOB = "cds_service.imaging.rendering:render"
-PRELOAD = ("gdcm", "openjpeg", "rle", "PIL.PngImagePlugin", "PIL.JpegImagePlugin")
+PRELOAD = ("PIL.PngImagePlugin", "PIL.JpegImagePlugin")  # codecs come with pydicom; gdcm before openjpeg would crash it
 AUDITED = frozenset({"other-patient", "uid-mismatch"})  # refusals that are security events (fault row 58)
 FETCHED_AT_ONCE = 8
 SLICES_A_JOB = 8
