@@ -5,7 +5,6 @@ A task owns a prompt, the way its answer is read, and its own gates. It knows no
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -42,7 +41,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     category: str = ""  # triage: routine, urgent, asap, stat; '' where the model abstains
     provisional: bool = False  # a label without its rationale yet
     silent: bool = False  # question: the record does not say
-    dropped: Counter[str] = field(default_factory=Counter)  # by reason, no words of the record
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason, no words of the record
     discarded: str = ""
 
 

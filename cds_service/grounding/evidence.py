@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from cds_service.grounding.lexicon import NAME_LISTS, SPANS, UNITS, stems
+from cds_service.grounding.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, stems
 from cds_service.grounding.source import Source, source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.wording import number
@@ -93,10 +93,11 @@ class Evidence:
 
 
 def name_words(fact: Fact) -> frozenset[str]:
-    """The words that name a fact: a drug's first, all of a problem's or an allergen's."""
+    """The words that name a fact: a drug's first, all of a problem's or an allergen's, without their short forms."""
     if isinstance(fact, Medication):
         return stems(fact.label.lower().partition(" ")[0])
-    return source(fact.label).affirmed
+    words = source(fact.label).affirmed
+    return words - SHORT_FORMS.keys() or words
 
 
 def standing(fact: Fact) -> bool:

@@ -12,7 +12,7 @@ from cds_service.grounding import polarity
 from cds_service.grounding.anchors import Anchor, bits
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence, name_words, standing
-from cds_service.grounding.lexicon import Kind, stem
+from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem
 from cds_service.grounding.source import source
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Sentence
@@ -34,12 +34,16 @@ def guarded(
         cleared = _allergy_fault(words if ends else named, ends, cited, desk)
         if cleared:
             return cleared
-        against = [
-            fact for fact in _uncited(cited, desk) if (name := name_words(fact)) and name <= (words if ends else named)
-        ]
+        about = spelt_out(words if ends else named)
+        against = [fact for fact in _uncited(cited, desk) if (name := name_words(fact)) and name <= about]
         if any(not _cited_by_name(fact, cited) for fact in against):
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
     return _value_fault(said, values, cited, desk) if values else None
+
+
+def spelt_out(words: set[str]) -> set[str]:
+    """The words, and those their short forms stand for: AKI is acute kidney injury."""
+    return words.union(*(SHORT_FORMS[word] for word in words if word in SHORT_FORMS))
 
 
 def _ends(said: Sentence, cited: Sequence[Evidence]) -> bool:

@@ -15,12 +15,17 @@ LINE = 320  # characters of one value in a prompt
 _TAG = re.compile(r"<([/!|]?[A-Za-z_][^<>]{0,64})>")
 _TEMPLATE = re.compile(r"\[/?INST\]|<<|>>|\{\{|\}\}|\{%|%\}|```", re.IGNORECASE)
 _RULER = re.compile(r"([-=#*_~])\1{2,}")
+_POWER = re.compile(r"(?<=10)[⁰¹²³⁴⁵⁶⁷⁸⁹]+")  # 10³/µL: folding compatibility forms would read 103/µL
+_PLAIN_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _UNUSED = re.compile(r"\bunused(\d+)", re.IGNORECASE)
 
 
 def clean(text: str, boundary: str = "", limit: int = LINE) -> str:
     """One harmless line. ``boundary`` is this call's random word: data that holds it would end the data early."""
-    plain = revealed(text[: limit * 4])
+    text = text[: limit * 4]
+    if not text.isascii():
+        text = _POWER.sub(lambda power: f"^{power.group().translate(_PLAIN_POWER)}", text)
+    plain = revealed(text)
     if boundary and boundary in plain:
         plain = plain.replace(boundary, "")
     if not plain.isalnum():

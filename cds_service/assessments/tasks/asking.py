@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -103,6 +102,6 @@ def checked(
         identity=identity,
         statements=verdict.kept,
         facts={fact.id: fact.reference for fact in facts if fact.id in cited},
-        dropped=Counter(verdict.reasons),
+        dropped=dict(verdict.reasons),
         discarded=verdict.discarded,
     )

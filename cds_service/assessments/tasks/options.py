@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -12,7 +13,8 @@ from msgspec.structs import replace
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.tasks.asking import asked, checked, generated
 from cds_service.grounding.evidence import name_words, standing
-from cds_service.grounding.lexicon import stem
+from cds_service.grounding.guarded import spelt_out
+from cds_service.grounding.lexicon import SHORT_FORMS, stem
 from cds_service.grounding.statement import Statement
 from cds_service.models.answers import Answer
 from cds_service.models.engine import Engine
@@ -48,26 +50,30 @@ class Options:
         said = [each.statement() for each in answer.statements if each.kind == "hypothesis"]
         found = checked(self.name, self._prompt, identity, subject, question.prompt.facts, said)
         reasons = {id(each): _against(each, subject) for each in found.statements}
-        for reason in filter(None, reasons.values()):
-            found.dropped[reason] += 1
+        dropped = Counter(found.dropped) + Counter(filter(None, reasons.values()))
         kept = [each for each in found.statements if not reasons[id(each)]]
         cited = {i for each in kept for i in (*each.fact_ids, *each.contrary_ids)}
-        return replace(found, statements=kept, facts={i: found.facts[i] for i in found.facts if i in cited})
+        facts = {i: reference for i, reference in found.facts.items() if i in cited}
+        return replace(found, statements=kept, facts=facts, dropped=dict(dropped))
 
 
 def _against(option: Statement, subject: Subject) -> str:
     """Why an option may not be offered to this patient; '' when it may. The whole record counts, not the prompt's part."""
     drugs = _drugs_named(option.name)
-    words = {stem(word) for word in option.name.lower().replace("-", " ").split()}
+    words = spelt_out({stem(word) for word in option.name.lower().replace("-", " ").split()})
     for allergy in _standing_allergies(subject):
         allergen = name_words(allergy)
         if allergen and allergen <= words and option.topic != "diagnosis":
             return ALLERGEN
         if drugs and conflicts(_table(), _table().allergen(allergy.label, allergy.codes), drugs, delayed(allergy)):
             return ALLERGEN
-    if option.topic in ("diagnosis", "treatment") and any(name_words(f) == words for f in _recorded(subject)):
+    if option.topic in ("diagnosis", "treatment") and any(_named(name_words(f), words) for f in _recorded(subject)):
         return RECORDED
     return ""
+
+
+def _named(name: frozenset[str], words: set[str]) -> bool:
+    return name <= words and len(words - name) <= len(words & SHORT_FORMS.keys())
 
 
 def _standing_allergies(subject: Subject) -> Iterator[Allergy]:

@@ -84,7 +84,7 @@ class Triage:
             category = await self._raised(engine, subject, category, found.dropped)
         return replace(found, category=category)
 
-    async def _raised(self, engine: Engine, subject: Subject, category: str, notes: Counter[str]) -> str:
+    async def _raised(self, engine: Engine, subject: Subject, category: str, notes: dict[str, int]) -> str:
         """The higher of the category and the one given without any typed text."""
         key = KEYS[0]
         bare = await _asked(self._prompt, engine, subject, {"key": _legend(key), "form": "json"}, bare=True)
@@ -93,7 +93,7 @@ class Triage:
         short = replace(bare, request=replace(bare.request, schema=only, max_tokens=24))
         clean = _category(key, (await generated(engine, short, Coded))[0].code)
         if CATEGORIES.index(clean) > CATEGORIES.index(category):
-            notes[SWAYED] += 1
+            notes[SWAYED] = 1
             return clean
         return category
 
@@ -114,12 +114,12 @@ class TriageLabel:
     async def run(self, engine: Engine, subject: Subject) -> Checked:
         """No label where the scores are wide, contradict each other or fall outside the letters."""
         opinion, identity = await self._opinion(engine, subject, KEYS, bare=False)
-        notes = Counter([opinion.why] if opinion.why else [])
+        notes = {opinion.why: 1} if opinion.why else {}
         category = opinion.category
         if category and _any_typed(subject):
             clean, _ = await self._opinion(engine, subject, KEYS[:2], bare=True)
             if clean.category and CATEGORIES.index(clean.category) > CATEGORIES.index(category):
-                notes[SWAYED] += 1
+                notes[SWAYED] = 1
                 category = clean.category
         return Checked(
             task=self.name, prompt=self.label, identity=identity, category=category, provisional=True, dropped=notes
