@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from cds_service.imaging import gates, wording
+from cds_service.imaging import task_gates as gates
+from cds_service.imaging import wording
 from cds_service.imaging.catalogue import Catalogue, Kind, Sought
 from cds_service.imaging.read import Box, ImageFinding, Read
 from cds_service.imaging.seen import Refused, Seen

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from cds_service.imaging import gates
+from cds_service.imaging import task_gates as gates
 from cds_service.imaging.catalogue import Kind, Sought
 from cds_service.imaging.read import Change, State
 from cds_service.imaging.seen import Seen

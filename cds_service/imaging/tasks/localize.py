@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from cds_service.imaging import gates
+from cds_service.imaging import task_gates as gates
 from cds_service.imaging.catalogue import Kind, Structure
 from cds_service.imaging.read import Box
 from cds_service.imaging.seen import Seen

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from cds_service.imaging import gates
+from cds_service.imaging import task_gates as gates
 from cds_service.imaging.catalogue import Kind
 from cds_service.imaging.seen import Seen
 from cds_service.imaging.tasks.asking import ask

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from cds_service.imaging import gates
+from cds_service.imaging import task_gates as gates
 from cds_service.imaging.catalogue import NONE, Kind, Sought
 from cds_service.imaging.read import State
 from cds_service.imaging.seen import Seen
