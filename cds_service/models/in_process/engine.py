@@ -1,0 +1,216 @@
+"""The ``in-process`` engine as the web process sees it: requests go to a worker that holds the model. Never imports torch."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from cds_service.models import faults
+from cds_service.models.engine import Capabilities, Generation, Identity, Request, Scores, Usage
+from cds_service.models.faults import ConnectionFault, EngineFault, EngineRefused, NotReady, ServerFault, Truncated
+from cds_service.models.in_process import wire
+from cds_service.models.in_process.child import Child
+from cds_service.models.in_process.wire import Answer, Ask, Cancel, Failed, Load, Picture, Piece, Scored
+from cds_service.telemetry import log
+
+State = Literal["stopped", "loading", "ready", "failed"]
+BACKOFF_S = (1.0, 5.0, 30.0, 120.0)  # before the worker is started again after it died
+MAX_IMAGES = 85  # slices of one volume, as the model was trained
+CONTEXT = 131_072  # before the checkpoint has said
+
+_log = log(__name__)
+
+
+class InProcess:
+    """MedGemma, or any Gemma 3 checkpoint, in a worker process on this machine.
+
+    ``start`` returns at once; until the model is loaded every request raises NotReady. A worker that dies fails the
+    requests it had (ConnectionFault) and is started again after a pause; the service itself stays ready.
+    """
+
+    def __init__(
+        self, load: Load, *, images: bool = False, progress: Callable[[wire.Progress], None] | None = None
+    ) -> None:
+        self._load = load
+        self._images = images
+        self._progress = progress
+        self._revision = load.revision
+        self._context = CONTEXT
+        self._child: Child | None = None
+        self._waiting: dict[int, tuple[asyncio.Future[Any], Request | None]] = {}
+        self._keys = itertools.count(1)
+        self._changed = asyncio.Event()
+        self._restarting: asyncio.Task[None] | None = None
+        self._deaths = 0
+        self.state: State = "stopped"
+        self.why = ""  # what to do, once the state is 'failed'
+        self.stage = wire.Progress("", 0, 0)
+
+    @property
+    def identity(self) -> Identity:
+        """The model's id and the hub's commit, or a fingerprint of a local folder once it is loaded."""
+        return Identity("in-process", self._load.model, self._revision)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything; images where the checkpoint has a tower."""
+        return Capabilities(
+            schema=True,
+            logprobs=True,
+            images=self._images,
+            max_images=MAX_IMAGES if self._images else 0,
+            context_tokens=self._context,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the worker; 0 when there is none."""
+        return self._child.pid if self._child else 0
+
+    async def start(self) -> None:
+        """Start the worker; loading goes on behind."""
+        if self._child is None:
+            self._set("loading")
+            child = Child(self._load, self._told, self._ended)
+            self._child = child
+            await child.start()
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until it is loaded. Raises NotReady after ``timeout_s``, EngineRefused when it cannot be loaded."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.state in ("loading", "stopped"):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise NotReady from None
+        self._require()
+
+    async def aclose(self) -> None:
+        """End the worker."""
+        child, self._child = self._child, None
+        self._set("stopped")
+        if self._restarting:
+            self._restarting.cancel()
+        if child:
+            await child.stop()
+        self._break(ConnectionFault("the engine was closed"))
+
+    async def generate(self, request: Request) -> Generation:
+        """See ``Engine.generate``. An answer cut at the token limit is Truncated, and nothing of it is handed out."""
+        schema = b"" if request.schema is None else msgspec.json.encode(request.schema)
+        answer = await self._ask(request, schema=schema, stream=request.listener is not None)
+        if answer.finish_reason != "stop":
+            raise Truncated
+        return Generation(
+            text=answer.text,
+            finish_reason="stop",
+            identity=self.identity,
+            usage=Usage(answer.prompt_tokens, answer.completion_tokens),
+        )
+
+    async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
+        """See ``Engine.score_labels``. A label of several tokens is scored along its path."""
+        if not labels or any(not label for label in labels):
+            raise faults.Unsupported("labels must not be empty")
+        scored = await self._ask(request, labels=tuple(labels))
+        return Scores(
+            logprobs=dict(zip(labels, scored.logprobs, strict=True)),
+            identity=self.identity,
+            usage=Usage(scored.prompt_tokens, 0),
+        )
+
+    async def _ask(self, request: Request, **how: Any) -> Any:
+        """Send, wait, and take it back when the caller goes away."""
+        child = self._require()
+        if lacks := self.capabilities.lacks(request):
+            raise faults.Unsupported(lacks)
+        key = next(self._keys)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = (future, request)
+        try:
+            child.send(
+                Ask(
+                    id=key,
+                    prompt=request.prompt,
+                    fixed=request.fixed,
+                    max_tokens=request.max_tokens,
+                    images=tuple(Picture(image.data, image.label) for image in request.images),
+                    waiting=request.waiting,
+                    **how,
+                )
+            )
+            return await future
+        except asyncio.CancelledError:
+            child.send(Cancel(key))
+            raise
+        finally:
+            self._waiting.pop(key, None)
+
+    def _require(self) -> Child:
+        if self.state == "failed":
+            raise EngineRefused(self.why)
+        if self._child is None or self.state != "ready":
+            raise NotReady
+        return self._child
+
+    def _told(self, message: wire.FromWorker) -> None:
+        if isinstance(message, wire.Progress):
+            self.stage = message
+            if self._progress:
+                self._progress(message)
+        elif isinstance(message, wire.Ready):
+            self._revision, self._context, self._deaths = message.revision, message.context_tokens, 0
+            self._images = message.images
+            self._set("ready")
+        elif isinstance(message, wire.NotLoaded):
+            self.why = message.message
+            self._set("failed")
+        else:
+            self._answered(message)
+
+    def _answered(self, message: Piece | Answer | Scored | Failed) -> None:
+        future, request = self._waiting.get(message.id, (None, None))
+        if future is None or future.done():
+            return  # nobody waits for it any more
+        if isinstance(message, Piece):
+            if request is not None and request.listener is not None:
+                request.listener(message.text)
+        elif isinstance(message, Failed):
+            future.set_exception(_fault(message))
+        else:
+            future.set_result(message)
+
+    def _ended(self, code: int) -> None:
+        """The worker is gone: everybody who waits is told now, and it comes back after a pause."""
+        if self._child is None or self.state == "failed":
+            return
+        self._child = None
+        self._set("loading")
+        self._break(ConnectionFault("the model's worker process ended; it is started again"))
+        pause = BACKOFF_S[min(self._deaths, len(BACKOFF_S) - 1)]
+        self._deaths += 1
+        _log.error("the worker of the model ended", code=code, engine="in-process", seconds=pause)
+        self._restarting = asyncio.create_task(self._again(pause))
+
+    async def _again(self, pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        await self.start()
+
+    def _break(self, fault: EngineFault) -> None:
+        for future, _request in self._waiting.values():
+            if not future.done():
+                future.set_exception(fault)
+
+    def _set(self, state: State) -> None:
+        self.state = state
+        self._changed.set()
+
+
+def _fault(message: Failed) -> EngineFault:
+    kind = getattr(faults, message.kind, ServerFault)
+    return kind(message.message) if issubclass(kind, EngineFault) else ServerFault(message.message)
