@@ -1,0 +1,133 @@
+"""The rows behind jobs: what is queued, what became of it, what it works from. One short transaction each, all repeatable.
+
+States: queued → running → done, failed (given up, with its reason) or shed (waited too long). A key that was spent
+(failed a while ago, or done and since expired) may be asked for again: its round counts up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from cds_service.db.models import assessment, assessment_job, assessment_snapshot
+from cds_service.db.writer import replacing
+
+LIVE_MS = 24 * 3600 * 1000  # a row is forgotten after a day whatever became of it
+AGAIN_MS = 10 * 60 * 1000  # a failed key may be asked for again after this
+OPEN = ("queued", "running")
+SPENT = ("failed", "shed")
+
+
+class State(NamedTuple):
+    """What is known of a key. ``sealed`` is its result where there is one."""
+
+    state: str  # '' where nothing was ever asked
+    reason: str = ""
+    sealed: bytes | None = None
+    expires_at: int = 0
+    changed_at: int = 0
+
+
+class Job(NamedTuple):
+    """A job that has begun another attempt."""
+
+    task: str
+    snapshot: bytes
+    queued_at: int
+    attempts: int
+
+
+def workflow_id(key: str, round_: int) -> str:
+    """The durable job of a key. Its first round bears the key itself."""
+    return key if round_ <= 1 else f"{key}.{round_}"
+
+
+def key_of(workflow: str) -> str:
+    """The key behind a durable job."""
+    return workflow.partition(".")[0]
+
+
+def look(connection: Connection, keys: Collection[str]) -> dict[str, State]:
+    """Results and states of several keys."""
+    job, made = assessment_job.c, assessment.c
+    joined = assessment_job.outerjoin(assessment, job.key == made.key)
+    query = select(job.key, job.state, job.reason, made.sealed, made.expires_at, job.changed_at).select_from(joined)
+    rows = connection.execute(query.where(job.key.in_(list(keys))))
+    return {key: State(state, reason, sealed, expires or 0, at) for key, state, reason, sealed, expires, at in rows}
+
+
+def add(connection: Connection, key: str, task: str, snapshot: bytes, now: int) -> int:
+    """Queue a key; its round, or 0 when a job of it is under way or ended lately: the caller has joined that one."""
+    job = assessment_job.c
+    known = connection.execute(select(job.state, job.round, job.changed_at).where(job.key == key)).one_or_none()
+    if known is not None:
+        made = connection.execute(select(assessment.c.expires_at).where(assessment.c.key == key)).scalar()
+        ended = known.state in SPENT and now - known.changed_at >= AGAIN_MS
+        expired = known.state == "done" and (made or 0) <= now
+        if not (ended or expired):
+            return 0
+    round_ = 1 if known is None else known.round + 1
+    row = {
+        "key": key, "task": task, "state": "queued", "reason": "", "attempts": 0, "round": round_,
+        "queued_at": now, "changed_at": now, "expires_at": now + LIVE_MS,
+    }  # fmt: skip
+    dialect = connection.dialect.name
+    connection.execute(replacing(assessment_job, dialect), row)
+    kept = {"key": key, "sealed": snapshot, "expires_at": now + LIVE_MS}
+    connection.execute(replacing(assessment_snapshot, dialect), kept)
+    return int(round_)
+
+
+def begin(connection: Connection, key: str, now: int) -> Job | None:
+    """Another attempt; None when the job has ended already or its snapshot is gone."""
+    job = assessment_job.c
+    changed = {"state": "running", "attempts": job.attempts + 1, "changed_at": now}
+    begun = connection.execute(update(assessment_job).where(job.key == key, job.state.in_(OPEN)).values(changed))
+    if not begun.rowcount:
+        return None
+    kept = assessment_snapshot.c
+    query = select(job.task, kept.sealed, job.queued_at, job.attempts).where(job.key == key, kept.key == key)
+    found = connection.execute(query).one_or_none()
+    return Job(*found) if found is not None else None
+
+
+def finish(connection: Connection, key: str, sealed: bytes, expires_at: int, now: int) -> bool:
+    """Result, state and the end of the snapshot in one: True for the one caller whose result it is."""
+    if not _end(connection, key, "done", "", now):
+        return False
+    row = {"key": key, "sealed": sealed, "expires_at": expires_at}
+    connection.execute(replacing(assessment, connection.dialect.name), row)
+    return True
+
+
+def bury(connection: Connection, key: str, state: str, reason: str, now: int) -> bool:
+    """Give a job up for good: ``failed`` or ``shed``, with the reason in words of ours."""
+    return _end(connection, key, state, reason, now)
+
+
+def _end(connection: Connection, key: str, state: str, reason: str, now: int) -> bool:
+    job = assessment_job.c
+    values: dict[str, Any] = {"state": state, "reason": reason, "changed_at": now}
+    ended = connection.execute(update(assessment_job).where(job.key == key, job.state.in_(OPEN)).values(values))
+    connection.execute(delete(assessment_snapshot).where(assessment_snapshot.c.key == key))
+    return bool(ended.rowcount)
+
+
+def stranded(connection: Connection, before: int, now: int) -> list[tuple[str, int]]:
+    """Jobs (key, round) queued before ``before`` and not touched since: their process may have died before dbos had them."""
+    job = assessment_job.c
+    query = select(job.key, job.round).where(job.state == "queued", job.changed_at <= before).limit(100)
+    found = [(key, int(round_)) for key, round_ in connection.execute(query)]
+    if found:
+        keys = [key for key, _ in found]
+        connection.execute(
+            update(assessment_job).where(job.key.in_(keys), job.state == "queued").values(changed_at=now)
+        )
+    return found
+
+
+def depth(connection: Connection) -> int:
+    """Jobs queued and not begun."""
+    return int(connection.execute(select(func.count()).where(assessment_job.c.state == "queued")).scalar() or 0)
