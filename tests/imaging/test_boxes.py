@@ -1,0 +1,40 @@
+"""Boxes of the localize task: which are kept, and where they come to lie in the stored pixels."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.imaging import catalogue, task_gates
+from cds_service.imaging.seen import Transform
+
+SQUARE = Transform(rows=2000, columns=1000, side=2000, top=0, left=500, shown=896)
+ANATOMY = catalogue.load().anatomy
+
+
+@pytest.mark.parametrize(
+    ("box", "structure", "reason"),
+    [
+        ((100, 300, 800, 480), "right-lung", None),
+        ((100, 520, 800, 700), "left-lung", None),
+        ((100, 520, 800, 700), "right-lung", "box on the wrong side"),
+        ((100, 300, 800, 480), "left-lung", "box on the wrong side"),
+        ((100, 0, 800, 240), "right-lung", "box unusable"),  # black border
+        ((800, 300, 100, 480), "right-lung", "box unusable"),  # upside down
+        ((0, 0, 1000, 1000), "heart", "box unusable"),
+        ((500, 400, 505, 405), "heart", "box unusable"),
+        ((300, 300, 800, 700), "heart", None),
+    ],
+)
+def test_a_box_is_kept_only_where_its_structure_can_lie(
+    box: tuple[int, int, int, int], structure: str, reason: str | None
+) -> None:
+    assert task_gates.box_fault(box, ANATOMY[structure], SQUARE) == reason
+
+
+def test_every_place_that_implies_a_side_names_it() -> None:
+    for kind in catalogue.load().kinds:
+        for sought in kind.findings:
+            for words, place in sought.places.items():
+                if place.side in ("left", "right"):
+                    assert place.side in words
+                assert ("left" in words or "right" in words) == (place.side in ("left", "right"))
