@@ -20,7 +20,7 @@ from cds_service.grounding.numbers import anchor_numbers
 from cds_service.grounding.pairing import pairing
 from cds_service.grounding.series import claims
 from cds_service.grounding.spans import recent
-from cds_service.grounding.statement import Reason, Statement
+from cds_service.grounding.statement import CONTRADICTIONS, Reason, Statement
 from cds_service.grounding.tense import tense
 from cds_service.grounding.tokens import Sentence, Token, sentence
 from cds_service.grounding.vocabulary import Fault, Mention, mentions, only_side, resolve
@@ -152,10 +152,14 @@ def _people_and_recency(
 
 
 def critical_contradiction(statement: Statement, reason: Reason, desk: Desk) -> bool:
-    """True when the dropped sentence stands on a fact that may not be contradicted, or clears an allergy that stands."""
+    """True when the dropped sentence contradicts a fact that may not be contradicted, or clears an allergy that stands.
+
+    Whatever else is wrong with a sentence, the denial of a standing allergy is never only that.
+    """
     cited = desk.cited(statement.fact_ids) or []
-    if any(desk.is_critical(fact) for fact in cited):
+    if reason in CONTRADICTIONS and any(desk.is_critical(fact) for fact in cited):
         return True
-    said = sentence(statement.text)
-    named = {stem(token.word) for token in said.read} if said is not None else set()
-    return reason is Reason.POLARITY and desk.allergic and not ALLERGY.isdisjoint(named)
+    said = sentence(statement.text) if desk.allergic else None
+    if said is None or not (reason is Reason.POLARITY or polarity.negates(said)):
+        return False
+    return not ALLERGY.isdisjoint({stem(token.word) for token in said.read})

@@ -24,6 +24,7 @@ _WORDS = frozenset().union(*(stems(_LISTED[key]) for key in ("conditions", "plac
 _ENDINGS = tuple(_LISTED["endings"])
 _SHORT = 5  # letters below which an ending alone makes no word
 _NUMBER = re.compile(r"\d{1,2}\Z")  # type 2, stage 3, factor 8; nothing that could be a dose, a year or a telephone
+_PRINTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,()'/+-]*\Z")  # nothing that could be markup
 _BARRED = {
     Kind.MARKUP: Reason.LINK, Kind.NOT_BEFORE: Reason.POLARITY, Kind.NOT_AFTER: Reason.POLARITY, Kind.UNIT: Reason.NUMBER,
     Kind.SPAN: Reason.NUMBER, Kind.COLON: Reason.SHAPE, Kind.HARD: Reason.SHAPE, Kind.PERSON: Reason.PERSON,
@@ -50,6 +51,8 @@ def name_fault(name: str) -> Fault | None:
     said = sentence(name)
     if said is None:
         return Reason.UNCLEAN, ""
+    if name and not _PRINTED.match(name.replace("’", "'").replace("–", "-")):
+        return Reason.LINK, ""
     if not 0 < len(name.strip()) <= MAX_NAME or len(said.read) > MAX_WORDS:
         return Reason.SHAPE, ""
     for position, token in enumerate(said.read):

@@ -18,6 +18,7 @@ _TYPOGRAPHY = str.maketrans(
     }
 )  # fmt: skip
 _FOREIGN = re.compile(r"[^\x20-\x7e°]")
+_TAG = re.compile(r"<[/!]?[a-z]")
 _THOUSANDS_UNIT = re.compile(r"(?:\bx\s?|\b)10[*^](\d{1,2})/")
 _TOKEN = re.compile(
     r"\d{4}-\d\d-\d\dt\d\d:\d\d[\d:.]*(?:z|[+-]\d\d:?\d\d)?"
@@ -87,8 +88,8 @@ def sentence(text: str) -> Sentence | None:
     read = [_classified(word) for word in words]
     if "/" in plain or "]" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
-    if "](" in plain:  # a link in markdown
-        read.append(Token(Kind.MARKUP, None, "]("))
+    if "](" in plain or ("<" in plain and _TAG.search(plain)):  # a link in markdown, a tag of HTML
+        read.append(Token(Kind.MARKUP, None, "markup"))
     return Sentence(read)
 
 

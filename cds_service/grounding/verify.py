@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cds_service.grounding.checks import critical_contradiction, fault
 from cds_service.grounding.desk import Desk
-from cds_service.grounding.statement import CONTRADICTIONS, Dropped, Statement, Verdict
+from cds_service.grounding.statement import Dropped, Statement, Verdict
 from cds_service.record.facts import Fact, Person
 
 TOLERATED = 0.2  # share of dropped statements above which nothing of the text is trusted
@@ -42,7 +42,7 @@ def verify(
             continue
         reason, word = found
         dropped.append(Dropped(statement, reason, word))
-        if reason in CONTRADICTIONS and critical_contradiction(statement, reason, desk):
+        if critical_contradiction(statement, reason, desk):
             discarded = f"a critical fact was contradicted: {reason.value}"
     if not discarded and statements and len(dropped) > TOLERATED * len(statements):
         discarded = f"{len(dropped)} of {len(statements)} statements were dropped"
