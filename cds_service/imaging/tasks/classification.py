@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -38,7 +38,7 @@ async def classify(
     odds = []
     try:
         for first, second in ORDERS:
-            given = {
+            given: dict[str, Any] = {
                 "kind": kind.words, "finding": sought.name.lower(), "shows": sought.shows,
                 "first": first, "second": second, "scored": scored,
             }  # fmt: skip

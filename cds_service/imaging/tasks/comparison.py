@@ -43,7 +43,7 @@ async def compare(
         answer = await ask(
             engine, prompt, images, _Answer, kind=kind.words, finding=sought.name.lower(), shows=sought.shows
         )
-    except BadAnswer as fault:
-        return Compared(change="uncertain", fault=fault.reason)
+    except BadAnswer as bad:
+        return Compared(change="uncertain", fault=bad.reason)
     fault = gates.words_fault(answer.seen, current) or gates.change_fault(answer.change, state)
     return Compared(change="uncertain", fault=fault) if fault else Compared(change=answer.change)

@@ -36,8 +36,8 @@ async def localize(engine: Engine, prompt: Prompt, seen: Seen, kind: Kind, struc
     """The first picture of ``seen`` alone. Raises as ``report`` does."""
     try:
         answer = await ask(engine, prompt, seen.images[:1], _Answer, kind=kind.words, structure=structure.words)
-    except BadAnswer as fault:
-        return Localized(fault=fault.reason)
+    except BadAnswer as bad:
+        return Localized(fault=bad.reason)
     if not answer.found:
         return Localized()
     transform = seen.transforms[0]

@@ -39,8 +39,8 @@ async def reply(engine: Engine, prompt: Prompt, seen: Seen, kind: Kind, question
     view = VIEWS.get(seen.view, "not known")
     try:
         answer = await ask(engine, prompt, seen.images, _Answer, kind=kind.words, view=view, question=question)
-    except BadAnswer as fault:
-        return Replied(fault=fault.reason)
+    except BadAnswer as bad:
+        return Replied(fault=bad.reason)
     if fault := gates.words_fault(f"{answer.answer} {answer.not_visible}", seen):
         return Replied(fault=fault)
     return Replied(

@@ -45,13 +45,13 @@ async def report(engine: Engine, prompts: Prompts, seen: Seen, kind: Kind, sough
             engine, prompts[kind.prompt], seen.images, _Answer,
             kind=kind.words, finding=sought.name.lower(), shows=sought.shows, places=[*sought.places, NONE], **more,
         )  # fmt: skip
-    except BadAnswer as fault:
-        return Reported(state="uncertain", fault=fault.reason)
+    except BadAnswer as bad:
+        return Reported(state="uncertain", fault=bad.reason)
     if fault := _fault(answer, seen, kind, sought):
         return Reported(state="uncertain", fault=fault)
     return Reported(
         state=answer.state,
-        side="" if answer.side == NONE else answer.side,
+        side="" if answer.side == "none" else answer.side,
         place="" if answer.place == NONE else answer.place,
     )
 
