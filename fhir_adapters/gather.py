@@ -15,6 +15,7 @@ from fhir_adapters import errors
 from fhir_adapters.answers import LARGE_BYTES, serious
 from fhir_adapters.client import BARE_PATIENT, RESOURCE_TYPE, FhirClient
 from fhir_adapters.read.resources import Resources, read
+from fhir_adapters.referenced import KEY, named_only_by_reference
 from fhir_adapters.retrieved import Retrieved, State
 
 __all__ = ["Retrieved", "State", "gather"]
@@ -34,11 +35,16 @@ STATES: tuple[tuple[type[errors.FhirError], State], ...] = (
 
 
 async def gather(
-    prefetch: Mapping[str, msgspec.Raw], queries: Mapping[str, str], client: FhirClient | None, deadline: float
+    prefetch: Mapping[str, msgspec.Raw],
+    queries: Mapping[str, str],
+    client: FhirClient | None,
+    deadline: float,
+    drafts: msgspec.Raw | None = None,
 ) -> dict[str, Retrieved]:
     """One answer per key of ``queries`` (key → resolved query) and per further key of ``prefetch``.
 
-    ``deadline`` is a moment of the event loop's clock; what is ready then is returned, the rest is TIMED_OUT.
+    ``deadline`` is a moment of the event loop's clock; what is ready then is returned, the rest is TIMED_OUT. Drugs that
+    the record or ``drafts`` name by reference alone come under the key ``medications-referenced``.
     """
     size = sum(memoryview(raw).nbytes for raw in prefetch.values())
     if size > LARGE_BYTES:
@@ -53,6 +59,7 @@ async def gather(
             found[key] = Retrieved(key=key, resource_type=_type_of(queries[key]), state=State.NOT_ASKED)
     else:
         await _complete(found, queries, client, deadline)
+        await _resolve(found, client, deadline, drafts)
     return found
 
 
@@ -119,6 +126,34 @@ async def _complete(
     await _ask_again_typed(asked, queries, client, deadline)
     for key, answer in asked.items():
         found[key] = _better(found.get(key), answer)
+
+
+async def _resolve(
+    found: dict[str, Retrieved], client: FhirClient, deadline: float, drafts: msgspec.Raw | None
+) -> None:
+    """Fetch the Medications that are named by reference alone; what does not come is said, never taken for known."""
+    wanted, left = named_only_by_reference(found.values(), drafts)
+    if not wanted:
+        return
+    answer = Retrieved(key=KEY, resource_type="Medication", state=State.TIMED_OUT, origin="fhir")
+    found[KEY] = answer
+
+    async def one(identity: str) -> None:
+        try:
+            page = await client.read("Medication", identity, deadline=deadline - SETTLE_S)
+        except errors.FhirError as fault:
+            if answer.state is State.TIMED_OUT:
+                answer.state, answer.detail = _state(fault, f"Medication/{identity}"), fault.reason
+            return
+        answer.resources.append(page)
+
+    await _together((one(identity) for identity in wanted), deadline)
+    came = len(answer.resources)
+    if came:
+        answer.state, answer.detail = State.PRESENT, ""
+        lacking = len(wanted) - came + left
+        if lacking:
+            answer.truncated = f"{lacking} drugs named by reference alone could not be fetched and were not checked"
 
 
 async def _together(jobs: Iterable[Coroutine[None, None, None]], deadline: float) -> None:

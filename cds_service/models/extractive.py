@@ -134,7 +134,7 @@ def _by_day(head: str, groups: Mapping[str, Sequence[tuple[str, Reading]]]) -> l
         same = {when for when, _ in found}
         when = same.pop() if len(same) == 1 else day
         readings = [reading for _, reading in found]
-        made += _list(f"{head} on {when}" if when else head, readings, _measured_with_level)
+        made += _list(f"{head} on {when}" if when else f"{head}, undated", readings, _measured_with_level)
     return made
 
 

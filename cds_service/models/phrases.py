@@ -12,6 +12,7 @@ from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, 
 from cds_service.record.wording import day, level, moment, value
 
 QUOTE = 140  # characters of a report's conclusion in one statement
+UNFINISHED = frozenset({"registered", "partial", "preliminary"})  # DiagnosticReport.status before final
 NEW = timedelta(days=7)  # how long a problem or medication is called new
 
 
@@ -76,10 +77,15 @@ def encounter(fact: Event, zone: ZoneInfo) -> str:
 
 
 def report(fact: Event, zone: ZoneInfo) -> str:
-    """'Chest radiograph 2026-11-20 08:45: Right lower lobe consolidation.'; '' without a conclusion that may be quoted."""
+    """'Chest radiograph 2026-11-20 08:45: Right lower lobe consolidation.'; '' without a conclusion that may be quoted.
+
+    A report that is not final says so: 'Chest radiograph, preliminary, 2026-11-20 08:45: …'.
+    """
     label, when, said = name(fact.label), moment(fact, zone), _quote(fact.text)
     if not label or not said:
         return ""
+    if fact.status in UNFINISHED:
+        label = f"{label}, {fact.status},"
     return f"{label} {when}: {said}." if when else f"{label}: {said}."
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from cds_service.record import text, times
 from cds_service.record.coding import Coded, coded, texts
 from cds_service.record.facts import Code, Event
@@ -46,6 +48,8 @@ def name_of(view: View | None) -> Coded:
     """What is ordered, whichever member says it."""
     if isinstance(view, ServiceRequestView):
         name = coded(view.code)
+        if name.concept is not None and view.code is not None and view.code.text:
+            name = msgspec.structs.replace(name, label=text.label(view.code.text))  # as the orderer calls it
         details = [d for d in texts(view.orderDetail) if d.casefold() not in name.label.casefold()]
         return Coded(
             name.codes, text.clean(" · ".join([name.label, *details] if name.label else details), 240), note=name.note

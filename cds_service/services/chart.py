@@ -19,6 +19,7 @@ from cds_service.rules.pack import Pack
 from cds_service.rules.situation import Situation
 from cds_service.services.service import Call
 from cds_service.switches import Switches
+from fhir_adapters.auth import Bearer
 from fhir_adapters.client import FhirClient
 from fhir_adapters.gather import Retrieved, State, gather
 from fhir_adapters.outbound import Outbound
@@ -61,9 +62,12 @@ class Charts:
         queries = queries_of(prefetch, call)
         client = None
         if call.fhir_base:
-            bearer = call.authorization.access_token if call.authorization else None
+            granted = call.authorization
+            bearer = Bearer(granted.access_token, granted.expires_in) if granted else None
             client = FhirClient(self._outbound, call.fhir_base, bearer)
-        retrieved = await gather(request.prefetch, queries, client, call.deadline - RESERVE_S)
+        retrieved = await gather(
+            request.prefetch, queries, client, call.deadline - RESERVE_S, request.context.draftOrders
+        )
         require_patient(retrieved)
         size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")

@@ -106,8 +106,15 @@ def single(finding: Finding, sheet: Sheet) -> Laid:
 def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
     """One listing card of several findings, worst first; every summary stands before any explanation."""
     worst = findings[0].severity
-    title = f"{len(findings)} {'critical findings' if worst is Severity.CRITICAL else 'findings'}: "
-    head = [f"{n}. **{escape(f.summary)}**" for n, f in enumerate(findings, 1)]
+    critical = sum(f.severity is Severity.CRITICAL for f in findings)
+    mixed = 0 < critical < len(findings)
+    title = f"{len(findings)} findings, {critical} critical: " if mixed else f"{len(findings)} findings: "
+    if critical == len(findings):
+        title = f"{critical} critical findings: "
+    head = [
+        f"{n}. **{escape(f.summary)}**" + (" (critical)" if mixed and f.severity is Severity.CRITICAL else "")
+        for n, f in enumerate(findings, 1)
+    ]
     parts, left_out = ["\n".join(head)], 0
     room = sheet.profile.detail_length - len(parts[0]) - ROOM_FOR_NOTE
     for number, finding in enumerate(findings, 1):

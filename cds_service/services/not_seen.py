@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 
-from cds_service.record.facts import Reason, Record
+from cds_service.record import wording
+from cds_service.record.facts import Reading, Reason, Record
 
+NAMED = 3  # results named for each reason
 NAMES = {
     "Observation": "observations",
     "Condition": "problems",
@@ -32,10 +34,30 @@ def not_seen(record: Record) -> list[str]:
             by_reason.setdefault(absence.reason, []).append(NAMES.get(absence.what, absence.what))
     lines += [f"{reason.value}: {', '.join(sorted(set(names)))}" for reason, names in by_reason.items()]
     if record.refused:
-        reasons = Counter(r.refusal.value for r in record.refused if r.refusal is not None)
-        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        lines.append(f"{len(record.refused)} results were not used: {listed}")
+        lines.append(f"{len(record.refused)} results were not used: {_refused(record.refused)}")
     if record.faults:
         lines.append(f"{record.faults.total()} resources could not be read: " + ", ".join(sorted(record.faults)))
     lines += record.truncated
     return lines
+
+
+def _refused(readings: Iterable[Reading]) -> str:
+    """Each reason with the results it stands for: 'no value (Potassium “haemolysed, please repeat” on 2026-11-20)'."""
+    by_reason: dict[str, list[str]] = {}
+    for reading in readings:
+        if reading.refusal is not None:
+            by_reason.setdefault(reading.refusal.value, []).append(_refused_reading(reading))
+    said = []
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        said.append(f"{reason} ({', '.join(names[:NAMED])}{more})")
+    return "; ".join(said)
+
+
+def _refused_reading(reading: Reading) -> str:
+    """The name, what the source wrote where it may be read, and the day."""
+    written = reading.written or (f"“{reading.text[:60]}”" if reading.text else "")
+    if not written and reading.value is not None:
+        written = wording.value(reading)
+    day = f"on {reading.time_text[:10]}" if reading.time_text else ""
+    return " ".join(part for part in (reading.label, written, day) if part)

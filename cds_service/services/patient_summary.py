@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
-from cds_service.models.summarise import Summariser, Summary
+from cds_service.models.summarise import WITHHELD, Summariser, Summary
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity
-from cds_service.services import layout, templates
-from cds_service.services.chart import Charts
+from cds_service.services import assessed, layout, templates
+from cds_service.services.assessed import Assessed
+from cds_service.services.chart import Chart, Charts
 from cds_service.services.not_seen import not_seen
 from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
@@ -32,10 +35,13 @@ class PatientSummary:
     )
     prefetch = templates.prefetch(id)
 
-    def __init__(self, charts: Charts, showing: Showing, summariser: Summariser) -> None:
+    def __init__(
+        self, charts: Charts, showing: Showing, summariser: Summariser, assessed: Assessed | None = None
+    ) -> None:
         self._charts = charts
         self._showing = showing
         self._summariser = summariser
+        self._assessed = assessed
         self._expected = templates.expected(self.id)
 
     async def answer(self, call: Call) -> Answer:
@@ -43,19 +49,36 @@ class PatientSummary:
         chart = await self._charts.open(call, self.prefetch, self._expected)
         shown = await self._showing.choose(call, chart.findings)
         sheet = self._showing.sheet(self.id, call)
-        summary = self._summariser.summarise(chart.record, salience.rank(chart.record, BUDGET), sheet.zone)
+        selection = salience.rank(chart.record, BUDGET)
+        summary, said, notes = await self._summary(call, chart, selection, sheet)
         alerts = [f for f in shown.findings if f.severity is not Severity.INFO]
         remarks = [f for f in shown.findings if f.severity is Severity.INFO]
-        fixed = _summary_card(summary, remarks, chart.record, sheet)
+        fixed = _summary_card(summary, remarks, chart.record, sheet, said)
         laid = layout.arrange(alerts, [fixed] if fixed else [], sheet)
-        return shown.answer(laid, chart, {"statements_dropped": sum(summary.dropped.values())})
+        answer = shown.answer(laid, chart, {"statements_dropped": sum(summary.dropped.values())})
+        return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
+
+    async def _summary(
+        self, call: Call, chart: Chart, selection: salience.Selection, sheet: layout.Sheet
+    ) -> tuple[Summary, str, tuple[str, ...]]:
+        """The model's summary where it is ready and stood up to the record, else the extractive one and why."""
+        outcome = await self._assessed.summary(self.id, call, chart, selection) if self._assessed else None
+        made = assessed.as_summary(outcome, selection) if outcome else None
+        if outcome is None:
+            return self._summariser.summarise(chart.record, selection, sheet.zone), "", ()
+        said = assessed.remark(outcome, pending=sheet.profile.pending_card)
+        return (made or self._summariser.summarise(chart.record, selection, sheet.zone), said, assessed.notes(outcome))
 
 
 def _summary_card(
-    summary: Summary, remarks: Sequence[Finding], record: Record, sheet: layout.Sheet
+    summary: Summary, remarks: Sequence[Finding], record: Record, sheet: layout.Sheet, said: str = ""
 ) -> layout.Laid | None:
     """The info card; None when there is nothing to say and nothing that could not be seen."""
     gaps = not_seen(record)
+    if withheld := summary.dropped[WITHHELD]:
+        gaps.append(f"{withheld} {'entry was' if withheld == 1 else 'entries were'} left out: {WITHHELD}")
+    if said:
+        gaps.append(said)
     if not (summary.statements or remarks or gaps):
         return None
     facts = {fact.id: fact for fact in summary.facts}
@@ -64,7 +87,7 @@ def _summary_card(
         parts.append("**To keep in mind**\n\n" + "\n".join(f"- {_remark(f, sheet)}" for f in remarks))
     if summary.statements:
         lines = [
-            f"- {escape(s.text)} *({escape(', '.join(facts[i].reference for i in s.fact_ids if i in facts))})*"
+            f"- {escape(s.text)} *({escape(', '.join(dict.fromkeys(facts[i].reference for i in s.fact_ids if i in facts)))})*"
             for s in summary.statements
         ]
         parts.append(f"**From the record** ({escape(summary.label)})\n\n" + "\n".join(lines))
@@ -96,14 +119,15 @@ def _summary_card(
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
     cited = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:3])
-    missing = f" Not recorded: {', '.join(finding.missing)}." if finding.missing else ""
-    source = f" — rule {finding.rule.id} {finding.rule.version}"
-    return escape(f"{finding.summary}{missing}") + (f" *({escape(cited)})*" if cited else "") + escape(source)
+    missing = f". Not recorded: {', '.join(finding.missing)}." if finding.missing else ""
+    source = f"— rule {finding.rule.id} {finding.rule.version}"
+    summary = finding.summary.rstrip(".") if missing else finding.summary
+    return escape(f"{summary}{missing}") + (f" *({escape(cited)})*" if cited else "") + f" {escape(source)}"
 
 
 def _headline(summary: Summary, remarks: Sequence[Finding], gaps: Sequence[str]) -> str:
     if remarks:
         return "; ".join(f.summary.rstrip(".") for f in remarks)
     if summary.statements:
-        return summary.statements[0].text
+        return "From the record: " + " ".join(statement.text for statement in summary.statements)
     return "Parts of the record could not be seen: " + "; ".join(gaps)

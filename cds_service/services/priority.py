@@ -56,7 +56,8 @@ def card(floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], sheet:
         )
     findings = list({id(f): f for _, _, _, supporting in floors for f in supporting}.values())
     first = floors[0]
-    names = ", ".join(order.label for order, *_ in floors)
+    labels = [order.label for order, *_ in floors]
+    names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({'; '.join(labels)})"
     uuid = str(uuid4())
     laid = layout.Laid(
         Card(

@@ -270,7 +270,7 @@ def test_code_status_is_mentioned_wherever_it_is_recorded() -> None:
 )
 def test_a_missing_code_status_is_said_during_a_stay_where_it_matters(change: dict[str, Any], speaks: bool) -> None:
     found = on_record("code-status", record(**change))
-    assert [f.missing for f in found] == ([("code status",)] if speaks else [])
+    assert [(f.key, f.missing) for f in found] == ([("code-status:missing", ())] if speaks else [])
 
 
 def test_pregnancy_is_mentioned_when_recorded_and_never_inferred() -> None:

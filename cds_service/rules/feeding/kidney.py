@@ -126,7 +126,7 @@ def g_stage(feed: Feed) -> ScoreResult:
     earlier = _earlier_reduced(feed, now.inputs[0]) if now.result["reported"] < 60 else None
     if earlier is None:
         return ScoreResult(name, result | {"chronic": False}, now.inputs, text=f"{result['stage']} range, single value")
-    text = f"{result['stage']}; eGFR below 60 also at least 90 days before"
+    text = f"{result['stage']} (below 60 also 90 days or more before)"
     return ScoreResult(name, result | {"chronic": True}, (*now.inputs, earlier), text=text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cds_service.record.facts import Event, Fact, Order
 from cds_service.rules.catalogue import Finding, Rule
@@ -30,7 +30,7 @@ class Windows(Given, frozen=True):
         return timedelta(hours=max(self.hours.get(m, self.hours["default"]) for m in study.modalities))
 
 
-@order_logic("duplicate-imaging", Windows, found="study earlier how", draft="study earlier")
+@order_logic("duplicate-imaging", Windows, found="study earlier how ago", draft="study earlier")
 def duplicate_imaging(rule: Rule, given: Windows, situation: Situation, order: Order) -> Iterator[Finding]:
     """Placed, done or drafted already. Reported once an order, against the newest."""
     study = situation.study(order)
@@ -39,7 +39,9 @@ def duplicate_imaging(rule: Rule, given: Windows, situation: Situation, order: O
     window = given.of(study)
     earlier = _earlier(situation, order, study, window)
     if earlier is not None:
-        yield _finding(rule, "found", order, earlier, {"how": _how(earlier)})
+        yield _finding(
+            rule, "found", order, earlier, {"how": _how(earlier), "ago": _ago(situation.record.now, earlier)}
+        )
         return
     for other in situation.record.orders:
         if other.do_not_perform or not situation.owns(order, other):
@@ -71,6 +73,18 @@ def _how(event: Event) -> str:
         "Procedure": "was done",
         "ServiceRequest": "is ordered" if event.status in ("active", "on-hold") else "was ordered",
     }.get(event.resource_type, "stands in the record")
+
+
+def _ago(now: datetime, event: Event) -> str:
+    """'50 minutes ago', '3 hours ago', '2 days ago'; a planned one lies ahead."""
+    if event.time is None or event.time > now:
+        return "for a time ahead"
+    minutes = int((now - event.time).total_seconds() // 60)
+    for size, word in ((1440, "day"), (60, "hour"), (1, "minute")):
+        count = minutes // size
+        if count >= (2 if size > 1 else 0):
+            return f"{count} {word}{'' if count == 1 else 's'} ago"
+    return "now"
 
 
 def _finding(rule: Rule, text: str, order: Order, other: Fact, more: dict[str, str]) -> Finding:

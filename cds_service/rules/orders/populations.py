@@ -126,12 +126,13 @@ def paediatric_dose(rule: Rule, given: ChildDoses, situation: Situation, order: 
         missing: tuple[str, ...] = ()
         if dose is None:
             text, tier, missing = "unread", Tier.REMARK, ("dose in mg",)
+        elif kilograms and weight is not None and dose > row.mg_per_kg * kilograms:
+            text, words["limit"], words["weight"] = "over", f"{row.mg_per_kg:f} mg/kg", wording.value(weight)
+            words["dose"] = f"{dose:f} mg ({(dose / kilograms).quantize(Decimal('0.1')).normalize():f} mg/kg)"
         elif dose > row.max_mg:
             text, words["limit"] = "adult", f"{row.max_mg:f} mg"
-        elif kilograms is None or weight is None:
+        elif kilograms is None:
             text, tier, missing = "no_weight", Tier.REMARK, ("weight",)
-        elif dose > row.mg_per_kg * kilograms:
-            text, words["limit"], words["weight"] = "over", f"{row.mg_per_kg:f} mg/kg", wording.value(weight)
         if text:
             yield conclude(
                 rule,

@@ -64,7 +64,7 @@ def potassium_pair(rule: Rule, given: Potassium, situation: Situation, order: Or
     level, kidney = potassium(situation, given.hours), situation.kidney
     high = at_least(level, given.raised_from_mmol_l)
     low = kidney.below(given.raised_below_egfr) or kidney.aki > 0 or kidney.dialysis
-    why = ([f"{level.label} is {wording.value(level)}"] if high and level else []) + (
+    why = ([f"{level.label.lower()} is {wording.value(level)}"] if high and level else []) + (
         [kidney.words["kidney"]] if low else []
     )
     yield conclude(

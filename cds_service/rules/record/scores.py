@@ -16,6 +16,7 @@ from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
+from cds_service.rules.scores.children import LOWEST_SPO2, danger_limits
 from cds_service.rules.situation import Situation
 
 ADULT = 16  # years: where NEWS2 begins
@@ -167,9 +168,23 @@ def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[F
         return
     result = situation.score("ESI_danger_zone")
     if result.result.get("danger_zone") or (result.bound and result.result.get("at_least")):
+        months = situation.record.person.age_months(situation.record.now)
+        inside = [fact for fact in result.inputs if _in_zone(fact, months)] or list(result.inputs)
         yield conclude(
-            rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, missing=result.missing, worse=1.0
+            rule, "found", {"values": _values(inside)}, facts=result.inputs, missing=result.missing, worse=1.0
         )
+
+
+def _in_zone(fact: Fact, months: int | None) -> bool:
+    """True for a sign that is in the danger zone by itself: only such signs are named in the summary."""
+    if not isinstance(fact, Reading) or fact.value is None or months is None:
+        return False
+    fastest, most = danger_limits(Decimal(months))
+    return {
+        "heart_rate": fact.value > fastest,
+        "respiratory_rate": fact.value > most,
+        "oxygen_saturation": fact.value < LOWEST_SPO2,
+    }.get(fact.concept, False)
 
 
 @record_logic("paediatric-hypotension", Children, found="values")

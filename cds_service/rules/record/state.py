@@ -71,9 +71,7 @@ def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator
     elif directives:
         yield conclude(rule, "found", {"status": listed([d.label for d in directives])}, facts=directives)
     elif situation.stay is not None and ((situation.age or 0) >= given.ask_from_years or situation.problems("cancer")):
-        yield conclude(
-            rule, "missing", {}, key="missing", tier=Tier.REMARK, facts=(situation.stay,), missing=("code status",)
-        )
+        yield conclude(rule, "missing", {}, key="missing", tier=Tier.REMARK, facts=(situation.stay,))
 
 
 @record_logic("pregnancy", NoParameters, found="what")
@@ -83,6 +81,8 @@ def pregnancy(rule: Rule, given: NoParameters, situation: Situation) -> Iterator
     if state.state == "pregnant":
         first = state.facts[0]
         what = f"{first.label} {wording.value(first)}" if isinstance(first, Reading) else first.label
+        if first.time is not None:  # the day as the record writes it: a gestational age is of its day
+            what = f"{what.strip()} on {first.time_text[:10]}"
         yield conclude(rule, "found", {"what": what.strip()}, facts=state.facts)
 
 

@@ -11,6 +11,7 @@ from cds_service.rules.scores.inputs import AGE, HR, RR, SBP, SPO2, number
 
 # Heart rate and respiratory rate above which an age is in the danger zone; the rows of the table by age.
 YOUNGEST, YOUNG, MIDDLE, OLDER = (180, 50), (160, 40), (140, 30), (100, 20)
+LOWEST_SPO2 = 92  # %, below which any age is in the danger zone
 NEONATE_YEARS = Decimal(28) / Decimal("365.25")
 
 
@@ -38,7 +39,7 @@ def danger_limits(age_months: Decimal) -> tuple[int, int]:
 def danger_zone(*, age_months: Decimal, hr: Decimal, rr: Decimal, spo2: Decimal) -> DangerZone:
     """Decision point D of the Emergency Severity Index v4 (AHRQ); months, /min, %."""
     fastest, most = danger_limits(age_months)
-    return DangerZone(hr > fastest or rr > most or spo2 < 92)
+    return DangerZone(hr > fastest or rr > most or spo2 < LOWEST_SPO2)
 
 
 def lowest_systolic(age_years: Decimal) -> Decimal:
