@@ -24,6 +24,7 @@ from cds_service.services.service import Answer
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a time of birth beside every counter tells nothing
 
+ENGINE_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0)
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)
 CHILDREN = 64  # label combinations of one family before the rest becomes 'other'
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
@@ -38,6 +39,16 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "unreadable": ("Resources or values of a record that could not be used, by reason", ("reason",)),
     "refused_readings": ("Readings of a record that are shown as data quality and used nowhere", ()),
     "statements_dropped": ("Statements of an engine that did not stand up to the record, by reason", ("reason",)),
+    "assessment_jobs": (
+        "Assessments asked for, by what became of them (queued, joined, again, done, failed, shed, taken over, …)",
+        ("fate",),
+    ),
+    "assessments": ("Stored assessments that could not be opened", ("reason",)),
+    "engine_requests": (
+        "Requests to an engine by outcome (ok, cancelled, or the reason of the fault)",
+        ("engine", "outcome"),
+    ),
+    "engine_tokens": ("Tokens an engine counted (prompt, completion)", ("engine", "kind")),
     "database_rows": ("Rows by fate (written, spooled, replayed, dropped, rejected, lost, failed, untold)", ("fate",)),
     "log_fields_withheld": ("Log fields and texts that were not on the allow-list", ()),
     "others": ("Counts of an answer that have no family of their own", ("name",)),
@@ -102,6 +113,12 @@ class Metrics:
             "cds_hook_seconds", "Time from request to answer", ("service",), buckets=LATENCY_S, registry=self.registry
         )
         self._latencies: dict[str, Histogram] = {}
+        self._engine_latency = Histogram(
+            "cds_engine_seconds", "Time an engine took", ("engine", "asked"), buckets=ENGINE_S, registry=self.registry
+        )
+        self._engine_queue = Gauge(
+            "cds_engine_queue_depth", "Requests waiting for an engine", ("engine",), registry=self.registry
+        )
         self._breakers = Gauge(
             "cds_breaker", "Breakers: 0 closed, 1 half-open, 2 open", ("name",), registry=self.registry
         )
@@ -138,6 +155,18 @@ class Metrics:
         """Read the queue and the spool at each scrape."""
         self._queue.set_function(lambda: database.depth)
         self._spool.set_function(lambda: database.spooled)
+
+    def engine(self, engine: str, asked: str, outcome: str, seconds: float, tokens: tuple[int, int] = (0, 0)) -> None:
+        """One request to an engine ('text', 'image'). ``asked``: text or labels. ``tokens``: of prompt and answer."""
+        self._engine_latency.labels(engine, asked).observe(seconds)
+        self._families["engine_requests"].add(1, engine, outcome)
+        for kind, count in zip(("prompt", "completion"), tokens, strict=True):
+            if count:
+                self._families["engine_tokens"].add(count, engine, kind)
+
+    def watch_engine(self, engine: str, depth: Callable[[], float]) -> None:
+        """Read the length of an engine's queue at each scrape."""
+        self._engine_queue.labels(engine).set_function(depth)
 
     def watch_breaker(self, name: str, breaker: Breaks) -> None:
         """Read a breaker's state at each scrape."""

@@ -13,13 +13,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from cds_service.models.faults import Unsupported as Unsupported
 from cds_service.record.facts import Fact, Person
 
 FinishReason = Literal["stop", "length", "refusal"]
-
-
-class Unsupported(Exception):
-    """The engine was asked for something its capabilities do not list; choose another engine or another request."""
 
 
 class Image(Struct, frozen=True):
@@ -50,6 +47,7 @@ class Request(Struct, frozen=True, kw_only=True):
     material: Material | None = None
     waiting: bool = False  # a clinician waits for it: goes before warm-up in every queue
     listener: Callable[[str], None] | None = None  # told each piece of text as it is made, where the engine can
+    deadline: float | None = None  # moment of the event loop's clock; None: the engine's own patience
 
 
 class Identity(Struct, frozen=True):
@@ -94,6 +92,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """What an engine can do, declared before it is called."""
 
     schema: bool = False  # obeys a JSON Schema
+    checked: bool = False  # is only told the schema, but its answers are validated: valid or no answer
     logprobs: bool = False  # can score labels
     images: bool = False
     max_images: int = 0
@@ -102,7 +101,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     def lacks(self, request: Request, *, labels: bool = False) -> str:
         """What this request needs and the engine has not, in words; '' when it can be asked."""
-        if request.schema is not None and not self.schema:
+        if request.schema is not None and not (self.schema or self.checked):
             return "it does not obey a schema"
         if labels and not self.logprobs:
             return "it cannot score labels"

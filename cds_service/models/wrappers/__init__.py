@@ -1,0 +1,1 @@
+"""What every engine is wrapped in, each part an Engine around an Engine: deadline ▸ limit ▸ breaker ▸ retry ▸ observed."""
