@@ -1,0 +1,162 @@
+"""The read of a study as a durable job: wanted once for each tenant, study, set of prompts and engine.
+
+The job's tables hold the key alone; what is wanted is sealed as its snapshot. Images are fetched with the service's own
+credentials, never with the token of a call. Kind ``image`` of ``assessments/jobs.py``: shed first under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from cds_service.assessments.jobs import SHOWN, Jobs
+from cds_service.assessments.store import Store
+from cds_service.db.gateway import DatabaseUnavailable
+from cds_service.drafts.draft import Draft
+from cds_service.drafts.drafts import Drafts
+from cds_service.encryption import Cipher
+from cds_service.imaging.patient_check import Expected, check_of
+from cds_service.imaging.read import Read
+from cds_service.imaging.reading import Reader
+from cds_service.imaging.seen import Refused, Seen
+from cds_service.imaging.viewer import AUDITED, PatientCheck, PriorStudy, Viewer
+from cds_service.models.engine import Engine
+
+KIND = "image"
+TASK = "image:read"
+FETCH_S = 120.0  # for the images of one study
+PRIOR_S = 60.0
+
+SecurityEvent = Callable[[str], None]  # told the code of the refusal alone
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """One study that is to be read, as the call knew it. Sealed wherever it is stored."""
+
+    tenant: str
+    patient: str  # logical id
+    expected: Expected
+    study_uid: str
+    study_reference: str  # 'ImagingStudy/ID'
+    encounter: str = ""
+    based_on: tuple[str, ...] = ()
+    earlier: tuple[PriorStudy, ...] = ()
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How a read stands. ``why`` is for people: why there is none, or why none is under way."""
+
+    state: Literal["drafted", "preparing", "refused", "failed", "waiting"]
+    draft: Draft | None = None
+    why: str = ""
+
+
+class ReadWork:
+    """What the job does. Repeatable: the same read gives the same draft."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        reader: Reader,
+        engine: Engine,
+        drafts: Drafts,
+        *,
+        security: SecurityEvent,
+        count: Callable[[str, int], None] = lambda _name, _n: None,
+        test_weights: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
+        self._security, self._count, self._test_weights = security, count, test_weights
+
+    async def __call__(self, key: str, snapshot: bytes) -> bytes:
+        """The Read of what is wanted, as JSON; its draft is stored first. Raises what ``models/faults.py`` lists."""
+        wanted = msgspec.json.decode(snapshot, type=Wanted)
+        read = await self._read(wanted)
+        for reason, n in read.dropped.items():
+            self._count(f"statements_dropped:{reason}", n)
+        if not read.refused:
+            await self._drafts.put(
+                read,
+                patient=wanted.patient,
+                study_reference=wanted.study_reference,
+                tenant=wanted.tenant,
+                encounter=wanted.encounter,
+                based_on=wanted.based_on,
+            )
+        return msgspec.json.encode(read)
+
+    async def _read(self, wanted: Wanted) -> Read:
+        now = asyncio.get_running_loop().time
+        check = check_of(wanted.expected)
+        seen = await self._viewer.study(wanted.study_uid, patient_check=check, deadline=now() + FETCH_S)
+        if isinstance(seen, Refused):
+            if seen.code in AUDITED:
+                self._security(seen.code)
+            return Read(study_uid=wanted.study_uid, modality="", body_part="", refused=seen.reason)
+        earlier = await self._earlier(seen, wanted, check)
+        return await self._reader.read(self._engine, seen, earlier, test_weights=self._test_weights())
+
+    async def _earlier(self, seen: Seen, wanted: Wanted, check: PatientCheck) -> Seen | None:
+        """An earlier image is a help, not a need: one that cannot be had leaves a read that says so."""
+        if not wanted.earlier:
+            return None
+        deadline = asyncio.get_running_loop().time() + PRIOR_S
+        found = await self._viewer.prior(seen, wanted.earlier, patient_check=check, deadline=deadline)
+        if isinstance(found, Refused) and found.code in AUDITED:
+            self._security(found.code)
+        return found if isinstance(found, Seen) else None
+
+
+class ImageReads:
+    """What a card asks: how the read of a study stands. Has it made where nobody asked before."""
+
+    def __init__(
+        self, cipher: Cipher, store: Store, jobs: Jobs, drafts: Drafts, reader: Reader, engine: Engine
+    ) -> None:
+        self._cipher, self._store, self._jobs, self._drafts = cipher, store, jobs, drafts
+        self._reader, self._engine = reader, engine
+
+    def key(self, wanted: Wanted) -> str:
+        """32 hex digits over tenant, patient, study, every prompt of imaging and the engine."""
+        identity = self._engine.identity
+        labels = [p.label for name, p in sorted(self._reader.prompts.by_name.items()) if name in IMAGE_PROMPTS]
+        return self._cipher.pseudonym(
+            "image-read", wanted.tenant, wanted.patient, wanted.study_uid, *labels,
+            identity.engine, identity.model, identity.revision,
+        )  # fmt: skip
+
+    async def progress(self, wanted: Wanted, deadline: float) -> Progress:
+        """Answers within ``deadline`` (a moment of the event loop's clock) whatever database and engine do."""
+        key = self.key(wanted)
+        try:
+            async with asyncio.timeout_at(deadline):
+                if (draft := await self._drafts.of_study(wanted.tenant, wanted.study_uid)) is not None:
+                    return Progress(state="drafted", draft=draft)
+                return await self._asked(key, wanted, deadline)
+        except (TimeoutError, DatabaseUnavailable):
+            return Progress(state="waiting", why="the store of reads does not answer")
+
+    async def _asked(self, key: str, wanted: Wanted, deadline: float) -> Progress:
+        known = (await self._jobs.look([key], deadline)).get(key)
+        result = self._store.held(key)
+        if result is None and known is not None and known.sealed is not None:
+            result = self._store.take(key, known.sealed, known.expires_at)
+        if result is not None and (refused := msgspec.json.decode(result, type=Read).refused):
+            return Progress(state="refused", why=refused)
+        if known is not None and known.state in ("queued", "running"):
+            return Progress(state="preparing")
+        why = self._jobs.ask(key, TASK, lambda: msgspec.json.encode(wanted), SHOWN)
+        if why:
+            return Progress(state="waiting", why=why)
+        if known is not None and known.state in ("failed", "shed"):
+            return Progress(state="failed", why=known.reason)
+        return Progress(state="preparing")
+
+
+IMAGE_PROMPTS = frozenset(
+    {"image-report", "image-classification", "image-comparison", "ct-volume", "localize"}
+)  # whose wording a read depends on
