@@ -6,8 +6,9 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,6 +16,11 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from cds_service import __version__, telemetry
+from cds_service.assessments.jobs import Jobs, Limits
+from cds_service.assessments.key import Keys
+from cds_service.assessments.store import Store
+from cds_service.assessments.tasks import load_tasks
+from cds_service.assessments.texts import KIND, Stands, Texts
 from cds_service.audit import Audit
 from cds_service.db.gateway import Gateway
 from cds_service.db.token_ids import SharedTokenIds
@@ -31,6 +37,7 @@ from cds_service.metrics import Metrics
 from cds_service.models import prompting
 from cds_service.models.summarise import Summariser
 from cds_service.rules.pack import Pack, load_pack
+from cds_service.services.assessed import Assessed
 from cds_service.services.chart import Charts
 from cds_service.services.encounter_brief import EncounterBrief
 from cds_service.services.hygiene import Hygiene
@@ -47,6 +54,13 @@ from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
 
 START_S = 20.0  # most the stores may take to open
+
+
+class Assessments(NamedTuple):
+    """A model's results as services see them, and the jobs behind them."""
+
+    texts: Texts
+    jobs: Jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +81,15 @@ class Parts:
     outbound: Outbound
     charts: Charts
     showing: Showing
+    assessments: Assessments | None = None  # None for the extractive engine
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
     settings.check()
     parts = _parts(settings)
+    if text is not None:
+        parts = replace(parts, assessments=_assessments(parts, text))
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
@@ -88,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.mode != "production":
         from cds_service.web.simulator.router import attach_simulator
 
-        attach_simulator(app, base_url=settings.public_url, clock=_clock)
+        attach_simulator(app, base_url=settings.public_url, clock=_clock, folder=settings.state_dir / "simulator")
     return app
 
 
@@ -130,9 +147,13 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             closing.push_async_callback(parts.outbound.aclose)
             closing.push_async_callback(parts.ledger.close)
             closing.push_async_callback(parts.switches.close)
+            if parts.assessments is not None:
+                closing.push_async_callback(parts.assessments.jobs.close)
             await asyncio.gather(
                 parts.replay.load(deadline), parts.hygiene.start(deadline), parts.switches.start(deadline)
             )
+            if parts.assessments is not None:
+                parts.assessments.jobs.start()
             yield
 
     return lifespan
@@ -157,8 +178,9 @@ def _house(parts: Parts) -> House:
 def _services(parts: Parts) -> list[Service]:
     """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
     charts, showing, settings = parts.charts, parts.showing, parts.settings
+    assessed = Assessed(parts.assessments.texts, parts.zone) if parts.assessments is not None else None
     menu: list[Service] = [
-        PatientSummary(charts, showing, Summariser(prompting.load())),
+        PatientSummary(charts, showing, Summariser(prompting.load()), assessed),
         OrderPrecheck(charts, showing),
         OrderTriage(charts, showing),
         EncounterBrief(charts, showing),
@@ -166,6 +188,27 @@ def _services(parts: Parts) -> list[Service]:
     if settings.imaging:
         menu.append(ImagingRead(charts, showing, settings))
     return menu
+
+
+def _assessments(parts: Parts, text: Stands) -> Assessments:
+    """What keeps and makes a model's results. dbos is imported when the jobs start, in the background."""
+    settings, gateway = parts.settings, parts.gateway
+    store = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=parts.metrics.count)
+    tasks = load_tasks(prompting.load())
+    texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
+    limits = Limits(slots=settings.job_slots, depth=settings.job_depth, age_s=settings.job_age_s)
+    url = settings.database if gateway.shared else f"sqlite:///{settings.state_dir / 'jobs.sqlite3'}"
+    jobs = Jobs(
+        gateway,
+        store,
+        {KIND: texts.make},
+        url=url,
+        limits=limits,
+        count=parts.metrics.count,
+        ended=lambda _key, task, state, reason: parts.audit.write("assessment", state=state, notes=[task, reason]),
+    )
+    texts.use(jobs)
+    return Assessments(texts, jobs)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -68,7 +68,7 @@ def _write(seen: Seen, out: Path) -> list[str]:
     names = []
     for number, image in enumerate(seen.images, start=1):
         part = f"-{number}" if len(seen.images) > 1 else ""
-        name = out.with_name(f"{out.stem}{part}{ENDINGS[image.media_type] if part else out.suffix}")
+        name = out.with_name(f"{out.stem}{part}{ENDINGS[image.media_type]}")
         name.write_bytes(image.data)
         names.append(str(name))
     return names

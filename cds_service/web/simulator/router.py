@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
 
 import msgspec
 from fastapi import FastAPI
@@ -12,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from cds_service.web.simulator import dicomweb
+from cds_service.web.simulator.archive import Archive
 from cds_service.web.simulator.misbehaviour import Misbehaviour, Rule, faults
 from cds_service.web.simulator.outcome import outcome
 from cds_service.web.simulator.page import render
@@ -26,15 +30,18 @@ _PAGE_HEADERS = {
 }
 
 
-def attach_simulator(app: FastAPI, *, base_url: str | None, clock: Callable[[], datetime]) -> Store:
+def attach_simulator(
+    app: FastAPI, *, base_url: str | None, clock: Callable[[], datetime], folder: Path | None = None
+) -> Store:
     """Serve the demo patients under ``/simulator/`` and their FHIR server under ``/simulator/fhir``.
 
     ``base_url`` is the service's public address; None takes it from each request. The charts' times are resolved
-    against the clock of this moment.
+    against the clock of this moment. ``/simulator/dicomweb`` serves their radiographs, kept in ``folder``.
     """
     store = Store(clock)
     patients = _fill(store, clock())
-    for route in _routes(store, patients, base_url):
+    archive = Archive([body for patient in patients for body in patient.resources], folder or Path(mkdtemp()))
+    for route in (*_routes(store, patients, base_url), *dicomweb.routes(archive)):
         app.router.routes.append(route)
     return store
 
