@@ -5,6 +5,8 @@ a control token, and the ids of the fixed part of a prompt are the same whatever
 be kept.
 """
 
+# mypy: disable-error-code="import-not-found,import-untyped"  # the model libraries are optional and mostly untyped
+
 from __future__ import annotations
 
 import json

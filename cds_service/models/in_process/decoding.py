@@ -4,6 +4,8 @@ Rows are padded on the left, so that a row's answer does not depend on its neigh
 not asked for: when every row has some, they are fed together in one forward pass.
 """
 
+# mypy: disable-error-code="import-not-found,untyped-decorator,misc,no-any-return"  # the model libraries are optional and mostly untyped
+
 from __future__ import annotations
 
 import copy

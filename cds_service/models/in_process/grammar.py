@@ -1,5 +1,7 @@
 """JSON Schemas as token grammars (llguidance): compact JSON, compiled once per schema, one matcher per answer."""
 
+# mypy: disable-error-code="import-not-found,import-untyped,no-any-return"  # the model libraries are optional and mostly untyped
+
 from __future__ import annotations
 
 import hashlib
@@ -14,7 +16,7 @@ from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from numpy.typing import NDArray
 
 KEPT = 128  # compiled schemas: a schema per call holds that call's fact ids, so most are used a few times only
-COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
 class GrammarLost(RuntimeError):

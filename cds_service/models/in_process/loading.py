@@ -1,5 +1,7 @@
 """A checkpoint from disk, or from the hub with the user's leave, into memory: safetensors only, no code of the checkpoint's."""
 
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"  # the model libraries are optional and mostly untyped
+
 from __future__ import annotations
 
 import hashlib
@@ -189,7 +191,7 @@ def _telling(tell: Tell) -> Any:
     """A progress bar that tells instead of drawing."""
     from tqdm.auto import tqdm
 
-    class Telling(tqdm):  # type: ignore[type-arg]
+    class Telling(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
             kwargs["file"] = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nothing may be drawn in the worker

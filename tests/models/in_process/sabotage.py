@@ -1,0 +1,39 @@
+"""``python -m tests.models.in_process.sabotage FOLDER``: a decoder that forgets the mask, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.models.in_process.schemas import summary
+
+
+def main(folder: str) -> None:
+    """Print the kind of every message the worker's answering part sends, for three ways to lose the grammar."""
+    from cds_service.models.in_process import answering, decoding
+    from cds_service.models.in_process.grammar import Constraint
+    from cds_service.models.in_process.loading import load
+    from cds_service.models.in_process.wire import Ask, Load
+
+    sent: list[Any] = []
+    loaded = load(Load(model=folder, device="cpu", threads=1), lambda *_: None)
+    worker = answering.Answering(loaded, sent.append, lambda _: False)
+    ask = Ask(id=1, prompt="Summarise.", schema=json.dumps(summary()).encode(), max_tokens=300)
+
+    worker.answer([ask])
+    best, row = decoding._best, worker._row
+    decoding._best = lambda _row, logits: int(logits.argmax())  # the mask is not applied
+    worker.answer([ask])
+    decoding._best = best
+    worker._row = lambda a: row(Ask(id=a.id, prompt=a.prompt, max_tokens=a.max_tokens))  # type: ignore[method-assign]
+    worker.answer([ask])  # the row has no grammar at all
+    worker._row = row  # type: ignore[method-assign]
+    take = Constraint.take
+    Constraint.take = lambda self, token: [*take(self, token)][:0]  # type: ignore[method-assign]  # forced tokens vanish
+    worker.answer([ask])
+    print(json.dumps([getattr(m, "kind", None) or getattr(m, "finish_reason", "") for m in sent]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

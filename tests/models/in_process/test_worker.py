@@ -1,0 +1,109 @@
+"""The life of the worker process: loading, dying, coming back, being asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cds_service.models.engine import Request
+from cds_service.models.faults import ConnectionFault, EngineRefused, NotReady, Unsupported
+from cds_service.models.in_process import engine as seen
+from cds_service.models.in_process.engine import InProcess
+from cds_service.models.in_process.wire import Progress
+from tests.models.in_process.conftest import LOADED_S, loading
+from tests.models.in_process.schemas import summary
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+LONG = Request(prompt="Go on.", max_tokens=6000)  # minutes of decoding, unless it is stopped
+SHORT = Request(prompt="Short.", schema=summary(statements=1), max_tokens=300)
+
+
+async def test_a_dead_worker_fails_its_requests_at_once_and_comes_back(
+    text_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen, "BACKOFF_S", (0.05,))
+    stages: list[Progress] = []
+    engine = InProcess(loading(text_checkpoint), progress=stages.append)
+    with pytest.raises(NotReady):
+        await engine.generate(SHORT)
+    await engine.start()
+    with pytest.raises(NotReady):
+        await engine.generate(SHORT)
+    await engine.ready(LOADED_S)
+    assert [stage.stage for stage in stages] == ["fingerprint", "libraries", "weights"]
+    assert engine.identity.revision.startswith("local-")
+    before = (await engine.generate(SHORT)).text
+    doomed = [asyncio.create_task(engine.generate(LONG)) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    os.kill(engine.pid, signal.SIGKILL)
+    async with asyncio.timeout(2):
+        ends = await asyncio.gather(*doomed, return_exceptions=True)
+    assert all(isinstance(end, ConnectionFault) for end in ends), ends
+    assert engine.state == "loading"
+    await engine.ready(LOADED_S)
+    assert (await engine.generate(SHORT)).text == before
+    await engine.aclose()
+    assert engine.pid == 0
+
+
+async def test_cancelling_the_caller_stops_the_work_and_frees_its_slot(text_engine: InProcess) -> None:
+    going = asyncio.create_task(text_engine.generate(LONG))
+    await asyncio.sleep(0.3)
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    async with asyncio.timeout(5):  # the long one would have held the model for a minute
+        assert (await text_engine.generate(SHORT)).finish_reason == "stop"
+
+
+async def test_a_refused_request_spoils_no_other_of_its_batch(text_engine: InProcess) -> None:
+    bad = Request(prompt="x", schema={"type": "array", "uniqueItems": True, "maxItems": 1}, max_tokens=50)
+    good, refused = await asyncio.gather(text_engine.generate(SHORT), text_engine.generate(bad), return_exceptions=True)
+    assert isinstance(refused, Unsupported)
+    assert not isinstance(good, BaseException)
+
+
+async def test_weights_that_are_no_safetensors_are_refused_with_what_to_do(
+    text_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(text_checkpoint, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    engine = InProcess(loading(folder))
+    await engine.start()
+    with pytest.raises(EngineRefused, match="safetensors"):
+        await engine.ready(LOADED_S)
+    assert engine.state == "failed"
+    await engine.aclose()
+
+
+async def test_a_model_that_is_not_on_the_machine_is_not_fetched_without_leave(tmp_path: Path) -> None:
+    engine = InProcess(loading(Path("google/medgemma-27b-text-it")))
+    await engine.start()
+    with pytest.raises(EngineRefused, match="not on this machine"):
+        await engine.ready(LOADED_S)
+    await engine.aclose()
+
+
+async def test_a_decoder_that_loses_the_grammar_gives_a_fault_and_no_answer(text_checkpoint: Path) -> None:
+    run = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tests.models.in_process.sabotage", str(text_checkpoint)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    kinds = json.loads(run.stdout)
+    assert kinds[0] == "stop"
+    assert len(kinds) == 4
+    assert "stop" not in kinds[1:], kinds
