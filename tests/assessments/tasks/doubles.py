@@ -24,11 +24,12 @@ def subject(chart: Chart = ACUTE, *, budget: int = 60, **more: Any) -> Subject:
     """A chart as the tasks are given it, with its draft order."""
     built = record(chart)
     given: dict[str, Any] = {
+        "selection": rank(built, budget),
         "findings": (),
         "order": next(iter(built.orders), None),
         "question": "Is the potassium high?",
     }
-    return Subject(record=built, selection=rank(built, budget), zone=ZONE, **(given | more))
+    return Subject(record=built, zone=ZONE, **(given | more))
 
 
 class Says:
