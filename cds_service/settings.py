@@ -83,6 +83,15 @@ class Settings(BaseSettings):
     site_rules: Path | None = None
     """The site's TOML file: rule switches and tiers, critical values, order categories, priorities."""
 
+    assessment_ttl_s: int = 3600
+    """Seconds a model's checked result is kept for the same record, prompt, engine and rules."""
+    job_slots: int = 4
+    """Assessments made at once in one process."""
+    job_depth: int = 200
+    """Assessments that may wait; beyond half of it images are refused, beyond three quarters summaries."""
+    job_age_s: int = 300
+    """Seconds after which an assessment that waited is no longer begun."""
+
     text_engine: Literal["extractive", "in-process", "openai", "vertex"] = "extractive"
     """What words the summary. extractive needs no model."""
     text_model: str = "google/medgemma-27b-text-it"
@@ -93,6 +102,10 @@ class Settings(BaseSettings):
     """Its key."""
     text_profile: str = "openai"
     """Its kind."""
+    text_revision: str = ""
+    """Commit of the model on the hub (in-process); pin it. A local folder is identified by a fingerprint."""
+    text_quantization: Literal["", "8bit", "4bit"] = ""
+    """Smaller weights in process, CUDA with bitsandbytes only. Their quality has not been evaluated by the makers."""
     image_engine: Literal["none", "in-process", "openai", "vertex"] = "none"
     """What reads images."""
     image_model: str = "google/medgemma-1.5-4b-it"
@@ -103,6 +116,13 @@ class Settings(BaseSettings):
     """Its key."""
     image_profile: str = "openai"
     """Its kind."""
+    image_revision: str = ""
+    """Commit of the model on the hub (in-process)."""
+    image_quantization: Literal["", "8bit", "4bit"] = ""
+    """As for text."""
+    hub_token: SecretStr = SecretStr("")
+    """Your own Hugging Face token, for downloading a gated model whose terms you accepted. Without it nothing is fetched:
+    the model must be a local folder or already in the hub's cache."""
     imaging: bool = False
     """Whether the imaging part is on. Image interpretation is a medical-device function: off by default."""
     dicomweb_url: str = ""

@@ -15,14 +15,41 @@ from cds_service.models.faults import ConnectionFault, EngineFault, EngineRefuse
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.child import Child
 from cds_service.models.in_process.wire import Answer, Ask, Cancel, Failed, Load, Picture, Piece, Scored
+from cds_service.settings import Settings
 from cds_service.telemetry import log
 
+Told = Callable[[wire.Progress], None]
 State = Literal["stopped", "loading", "ready", "failed"]
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)  # before the worker is started again after it died
 MAX_IMAGES = 85  # slices of one volume, as the model was trained
 CONTEXT = 131_072  # before the checkpoint has said
 
+PROBE = Request(
+    prompt="Answer with compact JSON.",
+    schema={
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    },
+    max_tokens=32,
+    waiting=True,
+)
+
 _log = log(__name__)
+
+
+def from_settings(settings: Settings, part: Literal["text", "image"], progress: Told | None = None) -> InProcess:
+    """The engine for texts or for images, as the operator configured it."""
+    token = settings.hub_token.get_secret_value()
+    load = Load(
+        model=getattr(settings, f"{part}_model"),
+        revision=getattr(settings, f"{part}_revision"),
+        quantization=getattr(settings, f"{part}_quantization"),
+        token=token,
+        download=bool(token),
+    )
+    return InProcess(load, images=part == "image", progress=progress)
 
 
 class InProcess:
@@ -32,9 +59,7 @@ class InProcess:
     requests it had (ConnectionFault) and is started again after a pause; the service itself stays ready.
     """
 
-    def __init__(
-        self, load: Load, *, images: bool = False, progress: Callable[[wire.Progress], None] | None = None
-    ) -> None:
+    def __init__(self, load: Load, *, images: bool = False, progress: Told | None = None) -> None:
         self._load = load
         self._images = images
         self._progress = progress
@@ -100,6 +125,14 @@ class InProcess:
             await child.stop()
         self._break(ConnectionFault("the engine was closed"))
 
+    async def probe(self) -> None:
+        """Return once a small question was answered under its schema; NotReady while it loads, EngineRefused for good."""
+        if self.state == "stopped":
+            await self.start()
+        if self.state == "loading":
+            raise NotReady(_loading(self.stage))
+        await self.generate(PROBE)
+
     async def generate(self, request: Request) -> Generation:
         """See ``Engine.generate``. An answer cut at the token limit is Truncated, and nothing of it is handed out."""
         schema = b"" if request.schema is None else msgspec.json.encode(request.schema)
@@ -160,18 +193,23 @@ class InProcess:
 
     def _told(self, message: wire.FromWorker) -> None:
         if isinstance(message, wire.Progress):
-            self.stage = message
-            if self._progress:
-                self._progress(message)
+            self._tell(message)
         elif isinstance(message, wire.Ready):
             self._revision, self._context, self._deaths = message.revision, message.context_tokens, 0
             self._images = message.images
             self._set("ready")
+            self._tell(wire.Progress("ready"))
         elif isinstance(message, wire.NotLoaded):
             self.why = message.message
             self._set("failed")
+            self._tell(wire.Progress("failed"))
         else:
             self._answered(message)
+
+    def _tell(self, stage: wire.Progress) -> None:
+        self.stage = stage
+        if self._progress:
+            self._progress(stage)
 
     def _answered(self, message: Piece | Answer | Scored | Failed) -> None:
         future, request = self._waiting.get(message.id, (None, None))
@@ -214,3 +252,8 @@ class InProcess:
 def _fault(message: Failed) -> EngineFault:
     kind = getattr(faults, message.kind, ServerFault)
     return kind(message.message) if issubclass(kind, EngineFault) else ServerFault(message.message)
+
+
+def _loading(stage: wire.Progress) -> str:
+    share = f" {100 * stage.done // stage.total} %" if stage.total else ""
+    return f"the model is still loading: {stage.stage}{share}" if stage.stage else "the model is still loading"

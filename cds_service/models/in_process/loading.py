@@ -1,6 +1,6 @@
 """A checkpoint from disk, or from the hub with the user's leave, into memory: safetensors only, no code of the checkpoint's."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"  # the model libraries are optional and mostly untyped
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ async def test_a_dead_worker_fails_its_requests_at_once_and_comes_back(
     engine = InProcess(loading(text_checkpoint), progress=stages.append)
     with pytest.raises(NotReady):
         await engine.generate(SHORT)
-    await engine.start()
-    with pytest.raises(NotReady):
-        await engine.generate(SHORT)
+    with pytest.raises(NotReady, match="loading"):
+        await engine.probe()
     await engine.ready(LOADED_S)
-    assert [stage.stage for stage in stages] == ["fingerprint", "libraries", "weights"]
+    assert [stage.stage for stage in stages] == ["fingerprint", "libraries", "weights", "ready"]
+    await engine.probe()
     assert engine.identity.revision.startswith("local-")
     before = (await engine.generate(SHORT)).text
     doomed = [asyncio.create_task(engine.generate(LONG)) for _ in range(3)]
