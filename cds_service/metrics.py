@@ -39,6 +39,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "unreadable": ("Resources or values of a record that could not be used, by reason", ("reason",)),
     "refused_readings": ("Readings of a record that are shown as data quality and used nowhere", ()),
     "statements_dropped": ("Statements of an engine that did not stand up to the record, by reason", ("reason",)),
+    "image_reads": ("Cards about image reads by how the read stood", ("state",)),
     "assessment_jobs": (
         "Assessments asked for, by what became of them (queued, joined, again, done, failed, shed, taken over, …)",
         ("fate",),

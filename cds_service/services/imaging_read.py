@@ -1,23 +1,57 @@
-"""imaging-read (patient-view): says at once whether the newest imaging studies were read. Only where imaging is on."""
+"""imaging-read (patient-view): says at once how the read of the newest imaging study stands. Only where imaging is on.
+
+Nothing is waited for: a draft exists, is being prepared, was refused and why, or cannot be made and why.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Protocol
 from uuid import uuid4
 
+import msgspec
+from msgspec import Raw
+
+from cds_service.drafts.draft import Draft
 from cds_service.hooks.markdown import escape
-from cds_service.hooks.protocol import Card, Coding, Source
+from cds_service.hooks.profiles import Profile
+from cds_service.hooks.protocol import Action, Card, Coding, Link, Source
+from cds_service.imaging.patient_check import Expected
+from cds_service.imaging.read import ImageFinding, Read
+from cds_service.imaging.viewer import PriorStudy
+from cds_service.imaging.work import Progress, Wanted
 from cds_service.record import wording
+from cds_service.record.facts import Event, Record
+from cds_service.rules.catalogue import Switch
 from cds_service.services import layout, templates
-from cds_service.services.chart import Charts
+from cds_service.services.chart import Chart, Charts
 from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 from cds_service.settings import Settings
 
-SHOWN = 3
+SHOWN = 3  # studies listed
+RESERVE_S = 0.1  # of the deadline, kept for the layout
+NOTICE = "Investigational: not for diagnostic use, not checked by a person, no replacement for a radiologist's report."
+UNREAD = "No image model is configured: nothing was read, nothing is implied about these studies."
+SAID = {
+    "preparing": ("Imaging read being prepared", "A draft read is being prepared; open the chart again in a while."),
+    "refused": ("Imaging not read by a model", "No read was made of the newest study"),
+    "failed": ("Imaging not read by a model", "The read of the newest study did not succeed"),
+    "waiting": ("Imaging not read by a model", "A read cannot be started now"),
+}
+MODEL_STATES = {"present": "suggested (two separate questions agree)", "uncertain": "uncertain"}
+
+
+class Reads(Protocol):
+    """How the read of a study stands; has it made where nobody asked before."""
+
+    async def progress(self, wanted: Wanted, deadline: float) -> Progress:
+        """Answers by ``deadline``, a moment of the event loop's clock."""
+        ...
 
 
 class ImagingRead:
-    """Lists the newest studies and says truthfully whether anything has read them."""
+    """Lists the newest studies and says truthfully how the read of the newest one stands."""
 
     id = "imaging-read"
     hook = "patient-view"
@@ -28,10 +62,19 @@ class ImagingRead:
     )
     prefetch = templates.prefetch(id)
 
-    def __init__(self, charts: Charts, showing: Showing, settings: Settings) -> None:
+    def __init__(
+        self,
+        charts: Charts,
+        showing: Showing,
+        settings: Settings,
+        reads: Reads | None = None,
+        ai: Callable[[], Switch] = lambda: Switch.ON,
+    ) -> None:
         self._charts = charts
         self._showing = showing
-        self._engine = settings.image_engine
+        self._base = settings.public_url.rstrip("/")
+        self._reads = reads
+        self._ai = ai
         self._expected = templates.expected(self.id)
 
     async def answer(self, call: Call) -> Answer:
@@ -41,21 +84,136 @@ class ImagingRead:
         studies = chart.record.imaging[:SHOWN]
         if not studies:
             return shown.answer([], chart)
+        progress = await self._progress(call, chart)
         sheet = self._showing.sheet(self.id, call)
-        uuid = str(uuid4())
-        lines = "\n".join(f"- {escape(wording.line(study, sheet.zone))}" for study in studies)
+        if progress is not None and progress.state == "preparing" and not sheet.profile.pending_card:
+            return shown.answer([], chart)
+        if progress is not None and progress.draft is not None:
+            laid = self._drafted(progress.draft, sheet)
+        else:
+            laid = _unread(progress, studies, sheet, off=self._reads is not None)
+        return shown.answer([laid], chart, {} if progress is None else {f"image_reads:{progress.state}": 1})
+
+    async def _progress(self, call: Call, chart: Chart) -> Progress | None:
+        """None where no image model may speak: none is configured, or everything a model words is off or in shadow."""
+        wanted = wanted_of(call, chart.record)
+        if self._reads is None or self._ai() is Switch.OFF:
+            return None
+        if wanted is None:
+            return Progress(state="refused", why="the record gives no Study Instance UID for it")
+        progress = await self._reads.progress(wanted, call.deadline - RESERVE_S)
+        return progress if self._ai() is Switch.ON else None
+
+    def _drafted(self, draft: Draft, sheet: layout.Sheet) -> layout.Laid:
+        read, uuid = draft.read, str(uuid4())
+        review = f"{self._base}/review/drafts/{draft.id}"
+        first = read.impression[0] if read.impression else "no impression"
+        mark = "TEST WEIGHTS, not a read: " if read.test_weights else "AI draft, unverified: "
         card = Card(
             uuid=uuid,
-            summary=layout.fit(
-                f"Imaging not read by a model: no image model is configured ({studies[0].label})",
-                sheet.profile.summary_length,
-            ),
+            summary=layout.fit(f"{mark}{_decided(draft)}{first}", sheet.profile.summary_length),
             indicator="info",
-            source=Source(
-                label="MedGemma CDS imaging",
-                topic=Coding(code="imagingread", system=layout.RULE_SYSTEM, display="Draft read of an imaging study"),
-            ),
-            detail="No image model is configured: nothing was read, nothing is implied about these studies.\n\n"
-            + lines,
+            source=_source(),
+            detail=detail_of(read),
+            links=[
+                Link(label="Review this draft", url=review, type="absolute"),
+                Link(label="Image the model saw", url=f"{review}/thumbnail", type="absolute"),
+            ],
         )
-        return shown.answer([layout.Laid(card, IssuedCard(uuid=uuid, service=self.id))], chart)
+        model = read.identity.label if read.identity else ""
+        issued = IssuedCard(uuid=uuid, service=self.id, prompt=" ".join(read.prompts[:1]), engine=model)
+        laid = layout.Laid(card, issued)
+        if draft.state != "waiting" or draft.filed or read.test_weights or not takes_report(sheet.profile):
+            return laid
+        action = Action(
+            type="create",
+            description="Add the draft report, unverified (status partial)",
+            resource=Raw(msgspec.json.encode(draft.resource("DiagnosticReport"))),
+        )
+        return layout.with_suggestions(laid, [layout.suggestion("Add as unverified draft", action)], sheet)
+
+
+def wanted_of(call: Call, record: Record) -> Wanted | None:
+    """The newest study of the record as a job's order; None when the record gives no UID for it."""
+    newest = record.imaging[0]
+    if not newest.identifiers:
+        return None
+    person = record.person
+    born = person.birth_date if person.birth_precision == "day" else None
+    return Wanted(
+        tenant=call.client,
+        patient=call.request.context.patientId,
+        expected=Expected(birth_date=f"{born:%Y%m%d}" if born else "", sex=person.sex),
+        study_uid=newest.identifiers[0],
+        study_reference=newest.reference,
+        encounter=call.request.context.encounterId or "",
+        earlier=tuple(_earlier(each) for each in record.imaging[1:] if each.identifiers),
+    )
+
+
+def takes_report(profile: Profile) -> bool:
+    """Whether this client accepts a suggestion that creates a DiagnosticReport."""
+    kinds = profile.suggestion_types
+    return "create" in profile.action_types and (not kinds or "DiagnosticReport" in kinds)
+
+
+def detail_of(read: Read) -> str:
+    """Who made it, what it says, what it cannot say. Every word is ours: model text never stands on this card."""
+    model = read.identity.label if read.identity else "unknown model"
+    parts = [f"**{NOTICE}** {escape(model)}."]
+    if read.test_weights:
+        parts.append("**Test weights: made at random, they know nothing of images. Nothing here is a finding.**")
+    said = [f for f in read.findings if f.state != "absent"]
+    if said:
+        parts.append("**Findings**\n\n" + "\n".join(f"- {escape(_line(f))}" for f in said))
+    if absent := [f.name.lower() for f in read.findings if f.state == "absent"]:
+        parts.append(f"Asked about and not seen by the model: {escape(', '.join(absent))}.")
+    if read.limits:
+        parts.append("**Not looked at or not sure**\n\n" + "\n".join(f"- {escape(line)}" for line in read.limits))
+    return "\n\n".join(parts)
+
+
+def _line(finding: ImageFinding) -> str:
+    where = f", {finding.location}" if finding.location else ""
+    return f"{finding.name}{where}: {MODEL_STATES[finding.state]}"
+
+
+def _decided(draft: Draft) -> str:
+    return {"accepted": "accepted by a person. ", "edited": "edited by a person. ", "rejected": "rejected. "}.get(
+        draft.state, ""
+    )
+
+
+def _unread(progress: Progress | None, studies: Sequence[Event], sheet: layout.Sheet, *, off: bool) -> layout.Laid:
+    uuid = str(uuid4())
+    if progress is None:
+        why = "image reads are switched off" if off else "no image model is configured"
+        headline, told = (
+            f"Imaging not read by a model: {why}",
+            UNREAD.replace("No image model is configured", why.capitalize()),
+        )
+    else:
+        headline, told = SAID[progress.state]
+        told = f"{told}: {escape(progress.why)}." if progress.why else told
+    lines = "\n".join(f"- {escape(wording.line(study, sheet.zone))}" for study in studies)
+    card = Card(
+        uuid=uuid,
+        summary=layout.fit(f"{headline} ({studies[0].label})", sheet.profile.summary_length),
+        indicator="info",
+        source=_source(),
+        detail=f"{told}\n\n{lines}",
+    )
+    return layout.Laid(card, IssuedCard(uuid=uuid, service=sheet.service))
+
+
+def _source() -> Source:
+    topic = Coding(code="imagingread", system=layout.RULE_SYSTEM, display="Draft read of an imaging study")
+    return Source(label="MedGemma CDS imaging", topic=topic)
+
+
+def _earlier(study: Event) -> PriorStudy:
+    return PriorStudy(
+        study_uid=study.identifiers[0],
+        started=study.time.isoformat() if study.time else "",
+        modalities=study.modalities,
+    )
