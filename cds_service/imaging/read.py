@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Literal
 
 from msgspec import Struct, field
@@ -62,6 +61,6 @@ class Read(Struct, frozen=True, kw_only=True):
     impression: tuple[str, ...] = ()  # sentences made by template from the findings
     steps: tuple[str, ...] = ()  # what was done to the pixels, in order
     limits: tuple[str, ...] = ()  # what was not looked at or not sure
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)  # why answers were discarded → how many
     test_weights: bool = False  # made by weights that know nothing: said on every page and card
     refused: str = ""
