@@ -25,7 +25,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0003"  # the newest revision of migrations/versions; revisions are numbered in order
+HEAD = "0004"  # the newest revision of migrations/versions; revisions are numbered in order
 
 metadata = MetaData(
     naming_convention={
@@ -148,6 +148,18 @@ assessment_snapshot = Table(
 )
 
 executor = Table("executor", metadata, _text("id", key=True), _moment("beat_at", index=True))  # processes that run jobs
+
+draft = Table(
+    "draft",
+    metadata,
+    _text("id", key=True),  # keyed hash of tenant, study, prompts, engine
+    _text("study", index=True),  # keyed hash of tenant, study
+    _text("state"),  # waiting, accepted, edited, rejected
+    _moment("version"),
+    _moment("busy_until"),  # somebody is writing it to the record until then
+    _moment("created_at", index=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
 
 alembic_version = Table(
     "alembic_version",

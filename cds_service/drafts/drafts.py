@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
-from cds_service.drafts.draft import Decision, Draft, Person
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.drafts import resources
+from cds_service.drafts.draft import Accept, Decided, Decision, Draft, Edit, Person, Reject
+from cds_service.drafts.store import DraftStore
+from cds_service.drafts.write_back import WriteBack, printed
+from cds_service.encryption import Cipher
+from cds_service.errors import CdsError
 from cds_service.imaging.read import Read
+
+BUSY_S = 60.0  # longer than a write-back takes; after a crash the draft is free again then
+WORDS = 10_000  # characters of a person's conclusion or reason
+DECIDED: dict[type[Decision], Decided] = {Accept: "accepted", Edit: "edited", Reject: "rejected"}
+
+
+class UnknownDraft(CdsError):
+    """No draft has this id; the list of drafts has the ones there are."""
+
+    status = 404
+    code = "not-found"
+
+
+class DraftMoved(CdsError):
+    """Somebody else decided meanwhile, or it is being written now; look at the draft again."""
+
+    status = 409
+    code = "conflict"
+
+
+class NotDecidable(CdsError):
+    """The decision cannot be taken from where the draft is; the message says why."""
+
+    status = 409
+    code = "business-rule"
 
 
 class Drafts:
     """Every draft of this service. Imaging calls ``put``; cards call ``of_study``; the review pages do the rest."""
+
+    def __init__(
+        self,
+        store: DraftStore,
+        cipher: Cipher,
+        write_back: WriteBack,
+        *,
+        file_unreviewed: bool = False,
+        audit: Callable[[str, Draft], None] = lambda _event, _draft: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        busy_s: float = BUSY_S,
+    ) -> None:
+        self._store = store
+        self._cipher = cipher
+        self._write_back = write_back
+        self._file_unreviewed = file_unreviewed
+        self._audit = audit
+        self._clock = clock
+        self._busy_s = busy_s
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def put(
         self,
@@ -23,16 +82,101 @@ class Drafts:
 
         ``ValueError`` for a read that was refused: there is nothing to report.
         """
-        raise NotImplementedError
+        if read.refused:
+            raise ValueError("a refused read has no report")
+        engine = read.identity.label if read.identity else ""
+        own_id = self._cipher.pseudonym("draft", tenant, read.study_uid, engine, *read.prompts)
+        if (known := await self._store.get(own_id)) is not None:
+            return known
+        made = Draft(
+            id=own_id,
+            identifier=f"urn:uuid:{UUID(hex=self._cipher.pseudonym('report', own_id), version=4)}",
+            version=1,
+            state="waiting",
+            tenant=tenant,
+            patient=patient,
+            study_uid=read.study_uid,
+            study_reference=study_reference,
+            encounter=encounter,
+            based_on=based_on,
+            read=read,
+            created=self._clock().isoformat(timespec="milliseconds"),
+            resources=Raw(b"{}"),
+        )
+        bundle = resources.filing(made, self._write_back.configuration, *await printed(made))
+        made = msgspec.structs.replace(made, resources=Raw(msgspec.json.encode(bundle)))
+        await self._store.add(made)
+        stored = await self._known(own_id)
+        if stored.created == made.created:
+            self._audit("draft made", stored)
+        return await self._file(stored, stored.version) if self._file_unreviewed else stored
 
     async def of_study(self, tenant: str, study_uid: str) -> Draft | None:
         """The newest draft of a study, None when there is none."""
-        raise NotImplementedError
+        return await self._store.of_study(tenant, study_uid)
 
     async def get(self, id: str) -> Draft | None:  # noqa: A002
         """A draft by the id of its address."""
-        raise NotImplementedError
+        return await self._store.get(id)
+
+    async def newest(self) -> Sequence[Draft]:
+        """The newest drafts, newest first: what the list shows."""
+        return await self._store.newest()
 
     async def decide(self, id: str, decision: Decision, person: Person) -> Draft:  # noqa: A002
-        """Keep what a person decided, then bring the record to it; ``fault`` of the answer says when that failed."""
-        raise NotImplementedError
+        """Keep what a person decided, then bring the record to it; ``fault`` of the answer says when that failed.
+
+        The same decision again makes nothing twice: it finishes what was left undone.
+        """
+        turn = self._turns.setdefault(id, asyncio.Lock())
+        async with turn:
+            draft = await self._known(id)
+            if decision.version and decision.version != draft.version:
+                raise DraftMoved("the draft was changed meanwhile; look at it again")
+            state = DECIDED[type(decision)]
+            if draft.state == state and draft.decision is not None and _same(draft.decision, decision):
+                return draft if draft.settled else await self._file(draft, draft.version)
+            _check(draft, decision)
+            decided = msgspec.structs.replace(
+                draft,
+                state=state,
+                decision=decision,
+                person=person,
+                decided=self._clock().isoformat(timespec="milliseconds"),
+            )
+            return await self._file(decided, draft.version)
+
+    async def _file(self, draft: Draft, before: int) -> Draft:
+        """Claim the draft with its decision, write it, keep what came of it."""
+        claimed = msgspec.structs.replace(draft, version=before + 1, fault="it was not finished; try again")
+        if not await self._store.replace(claimed, before=before, busy_s=self._busy_s):
+            raise DraftMoved("somebody else is deciding on this draft; look at it again")
+        outcome = await self._write_back.settle(draft)
+        ended = msgspec.structs.replace(
+            claimed, version=before + 2, filed=outcome.filed, report=outcome.report, fault=outcome.fault
+        )
+        await self._store.replace(ended, before=before + 1)
+        self._audit("draft write failed" if outcome.fault else f"draft {draft.state}", ended)
+        return ended
+
+    async def _known(self, own_id: str) -> Draft:
+        draft = await self._store.get(own_id)
+        if draft is None:
+            raise UnknownDraft("there is no such draft")
+        return draft
+
+
+def _same(one: Decision, other: Decision) -> bool:
+    return msgspec.structs.replace(one, version=0) == msgspec.structs.replace(other, version=0)
+
+
+def _check(draft: Draft, decision: Decision) -> None:
+    words = decision.conclusion if isinstance(decision, Edit) else getattr(decision, "reason", "")
+    if isinstance(decision, Edit) and not words.strip():
+        raise NotDecidable("a conclusion of your own needs words")
+    if len(words) > WORDS:
+        raise NotDecidable(f"at most {WORDS} characters")
+    if draft.state == "rejected":
+        raise NotDecidable("the draft was rejected; a new read makes a new draft")
+    if draft.filed == "preliminary" and not isinstance(decision, Reject):
+        raise NotDecidable("the report stands in the record already; correct it there")

@@ -1,0 +1,52 @@
+"""Report text to PDF, in a process of its own: ``python -m cds_service.drafts.pdf`` reads text and writes the file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from io import BytesIO
+
+LIMIT_S = 20.0
+
+
+class PdfFailed(RuntimeError):
+    """The rendering process gave no file; the draft can be made again."""
+
+
+async def render(text: str) -> bytes:
+    """The PDF of a report's text."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cds_service.drafts.pdf",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            made, _ = await process.communicate(text.encode())
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise PdfFailed("the report could not be rendered in time") from None
+    if process.returncode != 0 or not made.startswith(b"%PDF"):
+        raise PdfFailed("the report could not be rendered")
+    return made
+
+
+def _document(text: str) -> bytes:
+    from html import escape
+
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
+
+    style, out = getSampleStyleSheet()["Normal"], BytesIO()
+    lines = [Paragraph(escape(line), style) if line.strip() else Spacer(1, 8) for line in text.splitlines()]
+    SimpleDocTemplate(out, pagesize=A4, title="AI-drafted imaging report", invariant=1).build(lines)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(_document(sys.stdin.buffer.read().decode()))

@@ -1,0 +1,105 @@
+"""Drafts in the database: sealed, each change from exactly the version that was looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_service.db.gateway import Gateway
+from cds_service.db.models import draft as table
+from cds_service.drafts.draft import Draft
+from cds_service.encryption import Cipher
+
+T = TypeVar("T")
+PATIENCE_S = 5.0
+LISTED = 100
+_encode = msgspec.json.Encoder().encode
+
+
+def _counter(_kind: type, value: Any) -> Any:
+    """msgspec knows no Counter."""
+    return Counter(value)
+
+
+_decode = msgspec.json.Decoder(Draft, dec_hook=_counter).decode
+
+
+class DraftStore:
+    """Keeps drafts. Every method raises ``DatabaseUnavailable`` when the database does not answer."""
+
+    def __init__(self, gateway: Gateway, cipher: Cipher, *, clock: Callable[[], float] = time.time) -> None:
+        self._gateway = gateway
+        self._cipher = cipher
+        self._clock = clock
+
+    async def add(self, draft: Draft) -> None:
+        """Store a new draft; one that is there already stays as it is."""
+        dialect = postgresql if self._gateway.shared else sqlite
+        row = {
+            "id": draft.id,
+            "study": self._study(draft.tenant, draft.study_uid),
+            "state": draft.state,
+            "version": draft.version,
+            "busy_until": 0,
+            "created_at": self._now(),
+            "sealed": self._seal(draft),
+        }
+        insert = dialect.insert(table).values(row).on_conflict_do_nothing()
+        await self._run(lambda connection: connection.execute(insert) and None)
+
+    async def get(self, draft_id: str) -> Draft | None:
+        """One draft."""
+        return next(iter(await self._select(table.c.id == draft_id, 1)), None)
+
+    async def of_study(self, tenant: str, study_uid: str) -> Draft | None:
+        """The newest draft of a study."""
+        return next(iter(await self._select(table.c.study == self._study(tenant, study_uid), 1)), None)
+
+    async def newest(self) -> Sequence[Draft]:
+        """The newest drafts, newest first."""
+        return await self._select(table.c.id != "", LISTED)
+
+    async def replace(self, draft: Draft, *, before: int, busy_s: float = 0.0) -> bool:
+        """Store a change of version ``before``. False when it moved on, or is being written by somebody else.
+
+        ``busy_s`` claims the draft for so long; the holder of the claim ends it with its next change.
+        """
+        now, holds = self._now(), not busy_s
+        change = update(table).where(table.c.id == draft.id, table.c.version == before)
+        if not holds:
+            change = change.where(table.c.busy_until <= now)
+        values = {
+            "state": draft.state,
+            "version": draft.version,
+            "busy_until": now + int(busy_s * 1000) if busy_s else 0,
+            "sealed": self._seal(draft),
+        }
+        return await self._run(lambda connection: connection.execute(change.values(values)).rowcount == 1)
+
+    async def _select(self, condition: object, limit: int) -> list[Draft]:
+        query = select(table.c.id, table.c.sealed).where(condition).order_by(table.c.created_at.desc()).limit(limit)  # type: ignore[arg-type]
+        rows = await self._run(lambda connection: [(row.id, row.sealed) for row in connection.execute(query)])
+        return [_decode(self._cipher.unseal(sealed, _place(own_id))) for own_id, sealed in rows]
+
+    async def _run(self, call: Callable[[Connection], T]) -> T:
+        return await self._gateway.run(call, deadline=asyncio.get_running_loop().time() + PATIENCE_S)
+
+    def _seal(self, draft: Draft) -> bytes:
+        return self._cipher.seal(_encode(draft), _place(draft.id))
+
+    def _study(self, tenant: str, study_uid: str) -> str:
+        return self._cipher.pseudonym("study", tenant, study_uid)
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _place(draft_id: str) -> bytes:
+    return f"draft {draft_id}".encode()
