@@ -39,9 +39,17 @@ def rank(record: Record, budget: int) -> Selection:
     weighed = [(weight, fact) for fact, weight in _weighed(record)]
     weighed.sort(key=lambda pair: (-pair[0], -_stamp(pair[1]), pair[1].number))
     chosen = [fact for _, fact in weighed[: max(budget, 0)]]
-    held = {fact.number for fact in chosen}
-    left = Counter(kind_of(fact) for fact in record.facts() if fact.number not in held and not isinstance(fact, Order))
-    return Selection(chosen, left)
+    return Selection(chosen, _left_out(record, chosen))
+
+
+def _left_out(record: Record, chosen: Iterable[Fact]) -> Counter[str]:
+    """How many of each kind were not chosen. A series is of one kind, so that it is asked once."""
+    left: Counter[str] = Counter()
+    for series in (*record.readings.values(), *([reading] for reading in record.others)):
+        left[kind_of(series[0])] += len(series)
+    left.update(kind_of(fact) for fact in record.facts() if not isinstance(fact, Order | Reading))
+    left.subtract(kind_of(fact) for fact in chosen)
+    return +left
 
 
 def kind_of(fact: Fact) -> str:

@@ -60,7 +60,7 @@ def moment(fact: Fact, zone: ZoneInfo) -> str:
         return ""
     if len(fact.time_text) == 10:
         return fact.time_text
-    return fact.time.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    return fact.time.astimezone(zone).isoformat(" ", "minutes")[:16]
 
 
 def dated(fact: Fact, zone: ZoneInfo) -> str:
@@ -73,9 +73,10 @@ def dated(fact: Fact, zone: ZoneInfo) -> str:
 
 def level(reading: Reading) -> str:
     """'high', 'low', 'critically high' …: the laboratory's flag first, else the source's own range; '' where neither tells."""
-    for flag, words in FLAG_WORDS.items():
-        if flag in reading.flags and flag != "N":
-            return words
+    if reading.flags:
+        for flag, words in FLAG_WORDS.items():
+            if flag in reading.flags and flag != "N":
+                return words
     if reading.value is None:
         return ""
     if reading.high is not None and reading.value > reading.high and reading.comparator not in ("<", "<="):
