@@ -34,7 +34,7 @@ from cds_service.hooks.ports import House
 from cds_service.hooks.replay import ReplayStore
 from cds_service.hooks.router import attach_router
 from cds_service.metrics import Metrics
-from cds_service.models import prompting
+from cds_service.models import engines, prompting
 from cds_service.models.summarise import Summariser
 from cds_service.rules.pack import Pack, load_pack
 from cds_service.services.assessed import Assessed
@@ -81,6 +81,8 @@ class Parts:
     outbound: Outbound
     charts: Charts
     showing: Showing
+    engines: engines.Engines
+    engine_door: Outbound  # of engines alone: no request may name their origins
     assessments: Assessments | None = None  # None for the extractive engine
 
 
@@ -118,6 +120,7 @@ def _parts(settings: Settings) -> Parts:
     gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows)
     metrics.watch(gateway)
     metrics.watch_breaker("database", gateway.breaker)
+    engine_door = engines.door(settings)
     hygiene, switches, outbound = Hygiene(gateway, cipher), Switches(gateway), Outbound(_policy(settings))
     return Parts(
         settings=settings,
@@ -134,6 +137,8 @@ def _parts(settings: Settings) -> Parts:
         outbound=outbound,
         charts=Charts(outbound, pack, switches),
         showing=Showing(hygiene, pack.override_reasons, zone),
+        engines=engines.build(settings, engine_door, metrics),
+        engine_door=engine_door,
     )
 
 
@@ -145,12 +150,17 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             await parts.gateway.start()
             closing.push_async_callback(parts.gateway.close)
             closing.push_async_callback(parts.outbound.aclose)
+            closing.push_async_callback(parts.engine_door.aclose)
+            closing.push_async_callback(parts.engines.aclose)
             closing.push_async_callback(parts.ledger.close)
             closing.push_async_callback(parts.switches.close)
             if parts.assessments is not None:
                 closing.push_async_callback(parts.assessments.jobs.close)
             await asyncio.gather(
-                parts.replay.load(deadline), parts.hygiene.start(deadline), parts.switches.start(deadline)
+                parts.replay.load(deadline),
+                parts.hygiene.start(deadline),
+                parts.switches.start(deadline),
+                parts.engines.start(),
             )
             if parts.assessments is not None:
                 parts.assessments.jobs.start()

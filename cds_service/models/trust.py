@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cds_service.models.engine import FinishReason, Request
+from cds_service.models.families import medgemma
 from cds_service.models.faults import (
     Empty,
     Looping,
@@ -19,7 +20,6 @@ from cds_service.models.faults import (
     Truncated,
     WrongLanguage,
 )
-from cds_service.models.families import medgemma
 from cds_service.models.validation import violation
 
 CHARACTERS_PER_TOKEN = 16  # no tokenizer of ours makes longer ones on average
@@ -30,12 +30,17 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+")
-_ENGLISH = frozenset("the of and with is was are were for to at by from has had not no patient on since after".split())
-_FOREIGN = frozenset(
-    "und nicht mit ist wurde eine einen dem den auf für zur bei nach keine der das el los las con para una del por sin"
-    " paciente les avec pour une dans sur est sont aux il della delle con sono nel een het niet met voor og ikke och för"
-    " não uma com dos".split()
-)
+_ENGLISH = frozenset((
+    "the", "of", "and", "with", "is", "was", "are", "were", "for", "to", "at", "by", "from", "has", "had", "not", "no",
+    "patient", "on", "since", "after",
+))  # fmt: skip
+# function words of other languages that no English or clinical text uses
+_FOREIGN = frozenset((
+    "und", "nicht", "mit", "ist", "wurde", "eine", "einen", "dem", "den", "auf", "für", "zur", "bei", "nach", "keine",
+    "der", "das", "el", "los", "las", "con", "para", "una", "del", "por", "sin", "paciente", "les", "avec", "pour", "une",
+    "dans", "sur", "est", "sont", "aux", "il", "della", "delle", "sono", "nel", "een", "het", "niet", "met", "voor", "og",
+    "ikke", "och", "för", "não", "uma", "com", "dos",
+))  # fmt: skip
 
 
 def accepted(text: str, finish: FinishReason, request: Request) -> str:

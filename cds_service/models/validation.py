@@ -19,7 +19,7 @@ def violation(value: Any, schema: Schema, where: str = "$") -> str:
     """
     unknown = schema.keys() - _KNOWN
     if unknown:
-        return f"{where}: cannot check {sorted(unknown)[0]}"
+        return f"{where}: cannot check {min(unknown)}"
     if "enum" in schema and not any(_same(value, each) for each in schema["enum"]):
         return f"{where}: enum"
     if "const" in schema and not _same(value, schema["const"]):

@@ -65,12 +65,10 @@ def without_thinking(text: str) -> str:
     kept = text
     while CLOSE in kept or OPEN in kept:
         opened, closed = kept.find(OPEN), kept.find(CLOSE)
-        if closed < 0 or (0 <= opened and opened > closed and CLOSE not in kept[opened:]):
+        if closed < 0:
             raise ThinkingUnclosed
-        if 0 <= opened < closed:
-            kept = kept[:opened] + kept[closed + len(CLOSE) :]
-        else:
-            kept = kept[closed + len(CLOSE) :]
+        before = kept[:opened] if 0 <= opened < closed else ""
+        kept = before + kept[closed + len(CLOSE) :]
     return kept.strip()
 
 

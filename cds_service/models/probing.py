@@ -1,0 +1,149 @@
+"""What a server can really do, found out before it is used: a tiny schema, an image, two labels, its list of models."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from cds_service.models.engine import Capabilities, Generation, Identity, Image, Request, Scores
+from cds_service.models.faults import (
+    BadAnswer,
+    EngineRefused,
+    IgnoresSchema,
+    ImageDropped,
+    NotReady,
+    ServerFault,
+    UnknownModel,
+    Unsupported,
+)
+from cds_service.models.profiles import EngineProfile
+from fhir_adapters.addresses import origin_of
+from fhir_adapters.server import Reply
+
+LISTED = 5  # model ids a message names
+# one grey pixel: what it shows does not matter, only that it costs tokens
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
+
+
+class Server(Protocol):
+    """What is probed: ``OpenAIStyle``."""
+
+    identity: Identity
+    profile: EngineProfile
+    capabilities: Capabilities
+    wants_images: bool
+    envelope: Any
+
+    async def send(self, method: str, url: str, content: bytes = b"", deadline: float | None = None) -> Reply:
+        """One plain request."""
+        ...
+
+    async def generate(self, request: Request) -> Generation:
+        """An answer."""
+        ...
+
+    async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
+        """Scores."""
+        ...
+
+
+async def probed(server: Server) -> Capabilities:
+    """What the server showed that it can. Raises what ``Probed.probe`` (standing.py) says."""
+    await _healthy(server)
+    await _lists_model(server)
+    await _obeys_schema(server)
+    if server.wants_images:
+        await _sees_images(server)
+    logprobs = await _scores_labels(server)
+    return msgspec.structs.replace(server.capabilities, logprobs=logprobs)
+
+
+def told(schema: Mapping[str, Any]) -> str:
+    """A schema in words, for servers that cannot be given one."""
+    text = msgspec.json.encode(schema).decode()
+    return f"\n\nAnswer with one compact JSON object under this JSON Schema and with nothing else:\n{text}"
+
+
+async def _healthy(server: Server) -> None:
+    if not server.profile.health:
+        return
+    reply = await server.send("GET", f"{origin_of(server.envelope.url())}{server.profile.health}")
+    if reply.status == 503:
+        raise NotReady("the server is still loading its model")
+    if reply.status >= 500:
+        raise ServerFault(f"the server says it is not healthy (HTTP {reply.status}); see its log")
+
+
+async def _lists_model(server: Server) -> None:
+    """A server that keeps no list, or another one, is not refused for it."""
+    if server.profile.models != "exact":
+        return
+    reply = await server.send("GET", server.envelope.url().removesuffix("/chat/completions") + "/models")
+    if reply.status != 200:
+        return
+    try:
+        listed = [each.id for each in msgspec.json.decode(reply.body, type=_Models).data]
+    except msgspec.DecodeError:
+        return
+    wanted = server.identity.model
+    if listed and wanted not in listed and f"{wanted}:latest" not in listed:
+        names = ", ".join(listed[:LISTED])
+        raise UnknownModel(f"the server does not serve '{wanted}'; it lists {names}")
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+async def _obeys_schema(server: Server) -> None:
+    """A schema that admits one random word alone, which the prompt does not hold: no free text passes by chance."""
+    word = secrets.token_hex(4)
+    schema = {
+        "type": "object",
+        "properties": {
+            "word": {"type": "string", "enum": [word]},
+            "number": {"type": "integer", "minimum": 3, "maximum": 7},
+        },
+        "required": ["word", "number"],
+        "additionalProperties": False,
+    }
+    try:
+        await server.generate(Request(prompt="Name a word and a number.", schema=schema, max_tokens=96))
+    except BadAnswer as fault:
+        raise IgnoresSchema(
+            f"the server answers without regard to the schema ({fault.reason}); {server.profile.hint}"
+        ) from None
+
+
+async def _sees_images(server: Server) -> None:
+    """The same prompt costs more tokens with an image, or the image was dropped."""
+    schema = {
+        "type": "object",
+        "properties": {"seen": {"type": "boolean"}},
+        "required": ["seen"],
+        "additionalProperties": False,
+    }
+    request = Request(prompt="Is there an image?", schema=schema, max_tokens=32)
+    without = await server.generate(request)
+    shown = await server.generate(msgspec.structs.replace(request, images=(Image(PIXEL),)))
+    if shown.usage.prompt_tokens <= without.usage.prompt_tokens:
+        raise EngineRefused(str(ImageDropped()))
+
+
+async def _scores_labels(server: Server) -> bool:
+    """Labels are a bonus: a server without them still writes."""
+    if server.profile.labels == "none":
+        return False
+    try:
+        await server.score_labels(Request(prompt="Answer A or B.", max_tokens=1), ("A", "B"))
+    except (Unsupported, EngineRefused, BadAnswer):
+        return False
+    return True
