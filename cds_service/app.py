@@ -24,6 +24,10 @@ from cds_service.assessments.texts import KIND, Stands, Texts
 from cds_service.audit import Audit
 from cds_service.db.gateway import Gateway
 from cds_service.db.token_ids import SharedTokenIds
+from cds_service.drafts.draft import Draft
+from cds_service.drafts.drafts import Drafts
+from cds_service.drafts.store import DraftStore
+from cds_service.drafts.write_back import WriteBack
 from cds_service.encryption import Cipher, load_cipher
 from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
@@ -49,7 +53,9 @@ from cds_service.services.service import Service
 from cds_service.services.showing import Showing
 from cds_service.settings import Settings
 from cds_service.switches import Switches
+from cds_service.web.review.router import Review, attach_review
 from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
 
@@ -81,6 +87,7 @@ class Parts:
     outbound: Outbound
     charts: Charts
     showing: Showing
+    drafts: Drafts
     engines: engines.Engines
     engine_door: Outbound  # of engines alone: no request may name their origins
     assessments: Assessments | None = None  # None for the extractive engine
@@ -90,8 +97,9 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
     settings.check()
     parts = _parts(settings)
-    if text is not None:
-        parts = replace(parts, assessments=_assessments(parts, text))
+    stands = text or parts.engines.text
+    if stands is not None:
+        parts = replace(parts, assessments=_assessments(parts, stands))
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
@@ -104,6 +112,7 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     app.add_middleware(CORSMiddleware, **cors.options(settings))
     attach_router(app, _house(parts))
     attach_health(app, parts.gateway, parts.pack, parts.metrics)
+    attach_review(app, Review(parts.drafts, parts.cipher, settings.mode))
     if settings.mode != "production":
         from cds_service.web.simulator.router import attach_simulator
 
@@ -122,6 +131,7 @@ def _parts(settings: Settings) -> Parts:
     metrics.watch_breaker("database", gateway.breaker)
     engine_door = engines.door(settings)
     hygiene, switches, outbound = Hygiene(gateway, cipher), Switches(gateway), Outbound(_policy(settings))
+    audit = Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count)
     return Parts(
         settings=settings,
         zone=zone,
@@ -130,7 +140,8 @@ def _parts(settings: Settings) -> Parts:
         pack=pack,
         gateway=gateway,
         hygiene=hygiene,
-        audit=Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count),
+        audit=audit,
+        drafts=_drafts(settings, DraftStore(gateway, cipher), cipher, outbound, audit, pack),
         switches=switches,
         replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
         ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
@@ -221,9 +232,32 @@ def _assessments(parts: Parts, text: Stands) -> Assessments:
     return Assessments(texts, jobs)
 
 
+def _drafts(
+    settings: Settings, store: DraftStore, cipher: Cipher, outbound: Outbound, audit: Audit, pack: Pack
+) -> Drafts:
+    """Drafts, written to the server of the settings; in demo and sandbox to the simulator."""
+    simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/fhir"
+    base = settings.write_fhir_url or simulated
+
+    async def connect(_deadline: float) -> FhirClient:
+        return FhirClient(outbound, base)
+
+    def audited(event: str, draft: Draft) -> None:
+        by = draft.person.reference if draft.person else ""
+        audit.write(event, client=draft.tenant, patient=draft.patient, user=by, state=draft.filed or draft.state)
+
+    configuration = {"software": __version__, "rule-pack": pack.hash}
+    write_back = WriteBack(connect if base else None, configuration)
+    return Drafts(store, cipher, write_back, file_unreviewed=settings.file_unreviewed_drafts, audit=audited)
+
+
 def _policy(settings: Settings) -> Policy:
     """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8)."""
-    operator = [*settings.fhir_allow, *(c.jwks_url for c in settings.clients.values() if c.jwks_url)]
+    operator = [
+        *settings.fhir_allow,
+        *filter(None, [settings.write_fhir_url]),
+        *(c.jwks_url for c in settings.clients.values() if c.jwks_url),
+    ]
     if settings.mode != "production":
         operator.append(settings.public_url)  # the simulator
     clients = [origin for client in settings.clients.values() for origin in client.fhir_origins]
