@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint format bench docs docs-check lock clean
+.PHONY: help demo test test-long lint format bench docs docs-check llama-server lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ docs: $(DEV) ## write the generated pages of docs/
 
 docs-check: $(DEV) ## generated pages are current, links and commands of the docs exist
 	@$(BIN)/python -m pytest tests/rules/scores/test_rules_page.py tests/conformance/test_page.py tests/test_configuration_page.py
+
+llama-server: $(MODELS) ## build llama-server once (a real OpenAI-style server for the tests; needs a C++ compiler, cmake, ninja)
+	@$(BIN)/python -m tests.models.llama_server_build
 
 lock: $(VENV)/bin/python ## pin what pyproject.toml asks for
 	@$(BIN)/pip install --quiet uv
