@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     """Whether the imaging part is on. Image interpretation is a medical-device function: off by default."""
     dicomweb_url: str = ""
     """Base URL of the DICOMweb server."""
+    write_fhir_url: str = ""
+    """FHIR base that accepted drafts are written to. Empty: the simulator in demo and sandbox, nowhere in production."""
+    file_unreviewed_drafts: bool = False
+    """Whether drafts are written as `partial` before a person has looked at them."""
     dicomweb_authorization: SecretStr = SecretStr("")
     """Whole Authorization header for the DICOMweb server: `Basic …` or `Bearer …`."""
     image_allow: Origins = Field(default_factory=list)

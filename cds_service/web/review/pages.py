@@ -1,0 +1,54 @@
+"""The review pages as HTML. Everything of a draft is escaped by the template; nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cds_service.drafts import report_text, resources
+from cds_service.drafts.draft import Draft
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def listing(drafts: Sequence[Draft]) -> str:
+    """The newest drafts."""
+    rows = [
+        {
+            "id": draft.id,
+            "state": draft.state,
+            "fault": draft.fault,
+            "patient": draft.patient,
+            "created": draft.created,
+            "examination": resources.examination(draft.read),
+            "conclusion": report_text.conclusion(draft.read, resources.edited_words(draft)),
+        }
+        for draft in drafts
+    ]
+    return _template("list.html.j2").render(drafts=rows)
+
+
+def page(draft: Draft, token: str, problem: str = "") -> str:
+    """One draft with its decision form. ``token`` guards the form; ``problem`` says why the last one was not taken."""
+    edited = resources.edited_words(draft)
+    return _template("draft.html.j2").render(
+        draft=draft,
+        read=draft.read,
+        examination=resources.examination(draft.read),
+        regions=report_text.regions(draft.read),
+        conclusion=report_text.conclusion(draft.read, edited),
+        edited=bool(edited),
+        retry=draft.state != "waiting" and not draft.settled,
+        token=token,
+        problem=problem,
+    )
+
+
+@cache
+def _template(name: str) -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("cds_service.web.review")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(name)
