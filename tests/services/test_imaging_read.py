@@ -1,0 +1,195 @@
+"""The imaging-read card in each of its states: what it says, what it links, and what it never says."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from cds_service.drafts.draft import Draft
+from cds_service.hooks import profiles
+from cds_service.hooks.protocol import Card, Context, HookRequest
+from cds_service.imaging.read import ImageFinding, Read
+from cds_service.imaging.wording import impression
+from cds_service.imaging.work import Progress, Wanted
+from cds_service.models.engine import Identity
+from cds_service.record.facts import Event, Person, Record
+from cds_service.rules.catalogue import Switch
+from cds_service.rules.pack import load_pack
+from cds_service.services import layout
+from cds_service.services.chart import Chart
+from cds_service.services.imaging_read import ImagingRead
+from cds_service.services.service import Answer, Call
+from cds_service.services.showing import Shown
+from cds_service.settings import Settings
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+STUDY = Event(
+    number=1, reference="ImagingStudy/s1", resource_type="ImagingStudy", label="Chest radiograph", time=NOW,
+    modalities=("DX",), identifiers=("1.2.3",),
+)  # fmt: skip
+FINDINGS = (
+    ImageFinding(
+        key="consolidation", name="Consolidation", region="Lungs", state="present", location="right lower zone"
+    ),
+    ImageFinding(key="atelectasis", name="Atelectasis", region="Lungs", state="uncertain"),
+    ImageFinding(key="pneumothorax", name="Pneumothorax", region="Pleura", state="absent"),
+)
+REPORT = {"resourceType": "DiagnosticReport", "status": "partial"}
+
+
+class OneChart:
+    """A chart that was opened already."""
+
+    def __init__(self, studies: tuple[Event, ...]) -> None:
+        person = Person(reference="Patient/p1", sex="male", birth_date=date(1968, 2, 3), birth_precision="day")
+        record = Record(now=NOW, person=person, imaging=studies)
+        self._chart = Chart(record=record, findings=[], order_findings=[], pack=load_pack(None))
+
+    async def open(self, *_: Any) -> Chart:
+        return self._chart
+
+
+class Sheets:
+    """Nothing is quiet."""
+
+    async def choose(self, *_: Any) -> Shown:
+        return Shown(findings=[])
+
+    def sheet(self, service: str, call: Call) -> layout.Sheet:
+        return layout.Sheet(service=service, profile=call.profile, zone=ZoneInfo("UTC"), override_displays={})
+
+
+class Told:
+    """Reads that stand as they are told to."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progressed, self.wanted = progress, []  # type: ignore[var-annotated]
+
+    async def progress(self, wanted: Wanted, deadline: float) -> Progress:
+        self.wanted.append(wanted)
+        return self.progressed
+
+
+def draft(*, test_weights: bool = False, state: str = "waiting") -> Draft:
+    read = Read(
+        study_uid="1.2.3", modality="DX", body_part="CHEST", findings=FINDINGS, test_weights=test_weights,
+        identity=Identity(engine="in-process", model="medgemma-double", revision="7"),
+        prompts=("image-report@1 sha256:0",), limits=("The states are not calibrated for this site and engine.",),
+        impression=impression(FINDINGS, test_weights=test_weights),
+    )  # fmt: skip
+    return Draft(
+        id="d1", identifier="urn:uuid:1", version=1, state=state, tenant="ehr", patient="p1", study_uid="1.2.3",  # type: ignore[arg-type]
+        study_reference="ImagingStudy/s1", read=read, created="2026-11-20T09:00:00Z",
+        resources=Raw(msgspec.json.encode({"entry": [{"resource": REPORT}]})),
+    )  # fmt: skip
+
+
+async def answered(
+    reads: Told | None, *, profile: str = "spec", studies: tuple[Event, ...] = (STUDY,), ai: Switch = Switch.ON
+) -> Answer:
+    service = ImagingRead(OneChart(studies), Sheets(), Settings(), reads, lambda: ai)  # type: ignore[arg-type]
+    request = HookRequest(hook="patient-view", hookInstance="h", context=Context(patientId="p1", userId="u"))
+    deadline = asyncio.get_running_loop().time() + 1
+    return await service.answer(
+        Call(request=request, profile=profiles.read()[profile], client="ehr", now=NOW, deadline=deadline)
+    )
+
+
+async def card(reads: Told | None, **options: Any) -> Card:
+    return (await answered(reads, **options)).cards[0]
+
+
+async def test_without_an_image_model_the_card_says_that_nothing_was_read() -> None:
+    said = await card(None)
+    assert "no image model is configured" in said.summary
+    assert "nothing is implied" in (said.detail or "")
+
+
+async def test_a_draft_is_shown_with_its_impression_its_model_its_limits_and_links_but_no_image() -> None:
+    said = await card(Told(Progress(state="drafted", draft=draft())))
+    detail = said.detail or ""
+    assert said.summary.startswith("AI draft, unverified: Consolidation suggested, right lower zone")
+    assert "Investigational" in detail
+    assert "medgemma-double" in detail
+    assert "Atelectasis: uncertain" in detail
+    assert "not calibrated" in detail
+    assert "%" not in detail
+    assert "![" not in detail
+    assert "base64" not in detail
+    assert [link.url.endswith(end) for link, end in zip(said.links, ("/d1", "/d1/thumbnail"), strict=True)] == [
+        True
+    ] * 2
+
+
+async def test_a_client_that_takes_reports_is_offered_the_unverified_draft_and_no_other_client_is() -> None:
+    offered = await card(Told(Progress(state="drafted", draft=draft())))
+    action = offered.suggestions[0].actions[0]
+    assert action.type == "create"
+    assert msgspec.json.decode(bytes(action.resource or b"")) == REPORT
+    assert (await card(Told(Progress(state="drafted", draft=draft())), profile="epic")).suggestions == []
+    assert (await card(Told(Progress(state="drafted", draft=draft(state="accepted"))))).suggestions == []
+
+
+async def test_test_weights_are_named_first_and_are_never_offered_for_the_record() -> None:
+    said = await card(Told(Progress(state="drafted", draft=draft(test_weights=True))))
+    assert said.summary.startswith("TEST WEIGHTS, not a read")
+    assert "know nothing of images" in (said.detail or "")
+    assert said.suggestions == []
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (Progress(state="preparing"), "being prepared"),
+        (Progress(state="refused", why="this is a lateral view"), "this is a lateral view"),
+        (Progress(state="failed", why="timeout"), "did not succeed: timeout"),
+        (Progress(state="waiting", why="too much is waiting"), "cannot be started now: too much is waiting"),
+    ],
+)
+async def test_a_read_that_is_not_there_is_said_to_be_so_with_its_reason(progress: Progress, words: str) -> None:
+    assert words in ((await card(Told(progress))).detail or "")
+
+
+async def test_a_client_that_shows_every_card_as_an_alert_gets_none_that_only_says_being_prepared() -> None:
+    assert (await answered(Told(Progress(state="preparing")), profile="epic")).cards == []
+
+
+async def test_a_study_without_a_uid_is_told_and_not_asked_for() -> None:
+    reads = Told(Progress(state="preparing"))
+    said = await card(reads, studies=(msgspec.structs.replace(STUDY, identifiers=()),))
+    assert "no Study Instance UID" in (said.detail or "")
+    assert reads.wanted == []
+
+
+async def test_with_all_ai_off_nothing_is_asked_for_and_the_card_says_so() -> None:
+    reads = Told(Progress(state="drafted", draft=draft()))
+    said = await card(reads, ai=Switch.OFF)
+    assert "switched off" in said.summary
+    assert reads.wanted == []
+    assert "Consolidation" not in (said.detail or "")
+
+
+async def test_in_shadow_a_read_is_made_and_not_shown() -> None:
+    reads = Told(Progress(state="drafted", draft=draft()))
+    said = await card(reads, ai=Switch.SHADOW)
+    assert len(reads.wanted) == 1
+    assert "Consolidation" not in (said.detail or "")
+
+
+async def test_the_job_is_told_whose_images_they_must_be_and_knows_nothing_of_the_calls_token() -> None:
+    reads = Told(Progress(state="preparing"))
+    await answered(reads, studies=(STUDY, msgspec.structs.replace(STUDY, identifiers=("1.2.2",))))
+    wanted = reads.wanted[0]
+    assert wanted.expected.birth_date == "19680203"
+    assert [prior.study_uid for prior in wanted.earlier] == ["1.2.2"]
+    assert "token" not in msgspec.json.encode(wanted).decode()
+
+
+async def test_no_study_no_card() -> None:
+    assert (await answered(None, studies=())).cards == []
