@@ -137,6 +137,13 @@ def discovery(table: Table) -> None:
     absolute(table, "discovery while 8 calls hang on FHIR", hanging.discovery_ms(), "ms", 10.0)
 
 
+def in_process(table: Table) -> None:
+    """The engine that runs the model on this machine: grammar, batching, and true shapes on a GPU."""
+    from tests.benchmarks import in_process as bench
+
+    bench.rows(table, absolute, row)
+
+
 def _python() -> object:
     from pathlib import Path
 
@@ -145,7 +152,7 @@ def _python() -> object:
 
 def main() -> None:
     """Run the parts named on the command line, or all."""
-    parts = {"record": record, "start": start, "discovery": discovery, "calls": hook_calls}
+    parts = {"record": record, "start": start, "discovery": discovery, "calls": hook_calls, "in-process": in_process}
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")
     for heading in ("what", "ours", "compared with", "ratio", "target"):

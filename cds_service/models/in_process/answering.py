@@ -1,6 +1,6 @@
 """A batch of requests through the model: to ids, through the decoder, back to text, checked."""
 
-# mypy: disable-error-code="import-not-found"  # the model libraries are optional and mostly untyped
+# mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ a control token, and the ids of the fixed part of a prompt are the same whatever
 be kept.
 """
 
-# mypy: disable-error-code="import-not-found,import-untyped"  # the model libraries are optional and mostly untyped
+# mypy: disable-error-code="import-not-found,import-untyped"
 
 from __future__ import annotations
 

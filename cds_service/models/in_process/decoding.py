@@ -4,7 +4,7 @@ Rows are padded on the left, so that a row's answer does not depend on its neigh
 not asked for: when every row has some, they are fed together in one forward pass.
 """
 
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc,no-any-return"  # the model libraries are optional and mostly untyped
+# mypy: disable-error-code="import-not-found,untyped-decorator,misc,no-any-return"
 
 from __future__ import annotations
 
@@ -191,13 +191,13 @@ class Decoder:
         if logits.device.type == "cpu":
             table = logits.float().numpy()
             return [
-                -1 if wait else _best(row, table[n]) for n, (row, wait) in enumerate(zip(rows, pending, strict=True))
+                -1 if wait else best(row, table[n]) for n, (row, wait) in enumerate(zip(rows, pending, strict=True))
             ]
         for n, row in enumerate(rows):
             if row.constraint is not None and not pending[n]:
                 logits[n].masked_fill_(_forbidden(row.constraint, logits), float("-inf"))
-        best = logits.argmax(dim=-1).tolist()
-        return [-1 if wait else int(best[n]) for n, wait in enumerate(pending)]
+        likeliest = logits.argmax(dim=-1).tolist()
+        return [-1 if wait else int(likeliest[n]) for n, wait in enumerate(pending)]
 
     def _image_inputs(self, ids: torch.Tensor, images: list[bytes]) -> dict[str, Any]:
         """Pixels, and which tokens stand for them: those attend to each other both ways."""
@@ -219,7 +219,8 @@ def _goes_on(row: Row, after_step: Callable[[Row], bool]) -> bool:
     return after_step(row) and not row.finish_reason
 
 
-def _best(row: Row, logits: Any) -> int:
+def best(row: Row, logits: Any) -> int:
+    """The most likely token (numpy logits of one row) among those the row's grammar allows."""
     if row.constraint is None:
         return int(logits.argmax())
     bits = np.unpackbits(row.constraint.allowed().view(np.uint8), bitorder="little", count=len(logits))

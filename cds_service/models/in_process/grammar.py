@@ -1,6 +1,6 @@
 """JSON Schemas as token grammars (llguidance): compact JSON, compiled once per schema, one matcher per answer."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-any-return"  # the model libraries are optional and mostly untyped
+# mypy: disable-error-code="import-not-found,import-untyped,no-any-return"
 
 from __future__ import annotations
 

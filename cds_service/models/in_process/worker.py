@@ -17,6 +17,7 @@ from cds_service.models.in_process.loading import CannotLoad, Loaded, load
 from cds_service.models.in_process.wire import Ask, Cancel, Failed, FromWorker, Load
 
 GPU_LOST = 3  # exit code: the device is gone, and only a new process gets it back
+BROKEN = 4  # exit code: a fault of our own; a new process starts clean
 
 
 class Pipe:
@@ -68,11 +69,17 @@ def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe) -> int:
         try:
             answering.answer(batch)
         except DeviceLost:
-            for ask in batch:
-                pipe.send(Failed(ask.id, "ServerFault", "the accelerator was lost; the worker starts again"))
-            return GPU_LOST
+            return _give_up(batch, pipe, "the accelerator was lost; the worker starts again", GPU_LOST)
+        except Exception as fault:  # noqa: BLE001  # told to each caller by its kind; the process does not go on
+            return _give_up(batch, pipe, f"the worker broke ({type(fault).__name__}) and starts again", BROKEN)
         waiting.forget([ask.id for ask in batch])
     return 0
+
+
+def _give_up(batch: list[Ask], pipe: Pipe, message: str, code: int) -> int:
+    for ask in batch:
+        pipe.send(Failed(ask.id, "ServerFault", message))
+    return code
 
 
 def _next(waiting: Waiting) -> list[Ask]:
@@ -102,4 +109,4 @@ def _pipes() -> tuple[Pipe, BinaryIO]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # the reading thread holds the pipe, which an orderly exit would wait for

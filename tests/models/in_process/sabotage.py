@@ -22,10 +22,10 @@ def main(folder: str) -> None:
     ask = Ask(id=1, prompt="Summarise.", schema=json.dumps(summary()).encode(), max_tokens=300)
 
     worker.answer([ask])
-    best, row = decoding._best, worker._row
-    decoding._best = lambda _row, logits: int(logits.argmax())  # the mask is not applied
+    best, row = decoding.best, worker._row
+    decoding.best = lambda _row, logits: int(logits.argmax())  # the mask is not applied
     worker.answer([ask])
-    decoding._best = best
+    decoding.best = best
     worker._row = lambda a: row(Ask(id=a.id, prompt=a.prompt, max_tokens=a.max_tokens))  # type: ignore[method-assign]
     worker.answer([ask])  # the row has no grammar at all
     worker._row = row  # type: ignore[method-assign]
