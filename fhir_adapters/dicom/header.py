@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_partial
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
@@ -38,7 +38,7 @@ def load(source: bytes | str, limits: Limits) -> bytes:
         raise OverLimit(f"{len(source) // MB} MB, at most {limits.object_bytes // MB}")
     if source[128:132] != b"DICM":
         raise NotDicom
-    if b"1.2.840.10008.1.2.1.99" in source[:2048]:
+    if DEFLATED.encode() in source[: 64 * 1024]:
         return _inflated(source, limits)
     return source
 
@@ -52,10 +52,10 @@ def read(data: bytes, limits: Limits) -> tuple[Header, FileDataset]:
         raise NotDicom from None
     header = describe(dataset)
     if header.shape is not None:
-        known = syntax(header.transfer_syntax, header.bits_stored)
         check_shape(header.shape, limits)
         if not 0 < header.bits_stored <= header.shape.bits_allocated:
             raise Malformed(f"{header.bits_stored} of {header.shape.bits_allocated} bits stored")
+        known = syntax(header.transfer_syntax, header.bits_stored)
         if not known.codec:
             length, present = _pixel_bytes(data, stream.tell(), header.transfer_syntax)
             check_native_length(header.shape, length, present)
@@ -202,14 +202,13 @@ def _pixel_bytes(data: bytes, position: int, transfer_syntax: str) -> tuple[int,
 
 def _inflated(source: bytes, limits: Limits) -> bytes:
     """The file rewritten as Explicit VR Little Endian, inflated under the cap: a deflated bomb never unfolds."""
-    try:
-        head = read_partial(BytesIO(source), stop_when=lambda *_: True)
-    except InvalidDicomError:
-        raise NotDicom from None
-    meta = head.file_meta
+    start = 144 + int.from_bytes(source[140:144], "little")
+    if source[132:138] != b"\x02\0\0\0UL" or start > len(source):
+        raise Malformed("file meta information")
+    elements = read_dataset(BytesIO(source[132:start]), is_implicit_VR=False, is_little_endian=True)
+    meta = FileMetaDataset(elements)
     if str(meta.get("TransferSyntaxUID", "")) != DEFLATED:
-        return source
-    start = 144 + number(meta.get("FileMetaInformationGroupLength"))
+        raise Malformed("file meta information")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         body = inflater.decompress(source[start:], limits.object_bytes)
