@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from cds_service import __version__, telemetry
-from cds_service.assessments.jobs import Jobs, Limits
+from cds_service.assessments.jobs import Jobs, Limits, Work
 from cds_service.assessments.key import Keys
 from cds_service.assessments.store import Store
 from cds_service.assessments.tasks import load_tasks
@@ -37,8 +37,14 @@ from cds_service.hooks.ledger import Ledger
 from cds_service.hooks.ports import House
 from cds_service.hooks.replay import ReplayStore
 from cds_service.hooks.router import attach_router
+from cds_service.imaging.assembly import work_of
+from cds_service.imaging.viewer import Viewer
+from cds_service.imaging.wiring import viewer as viewer_of
+from cds_service.imaging.work import KIND as IMAGE
+from cds_service.imaging.work import ImageReads
 from cds_service.metrics import Metrics
 from cds_service.models import engines, prompting
+from cds_service.models.engine import Engine
 from cds_service.models.summarise import Summariser
 from cds_service.rules.pack import Pack, load_pack
 from cds_service.services.assessed import Assessed
@@ -65,8 +71,10 @@ START_S = 20.0  # most the stores may take to open
 class Assessments(NamedTuple):
     """A model's results as services see them, and the jobs behind them."""
 
-    texts: Texts
     jobs: Jobs
+    texts: Texts | None = None  # None for the extractive engine
+    reads: ImageReads | None = None  # None without an image engine
+    viewer: Viewer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,7 @@ class Parts:
     drafts: Drafts
     engines: engines.Engines
     engine_door: Outbound  # of engines alone: no request may name their origins
-    assessments: Assessments | None = None  # None for the extractive engine
+    assessments: Assessments | None = None  # None where no engine runs a model
 
 
 def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
@@ -98,8 +106,9 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     settings.check()
     parts = _parts(settings)
     stands = text or parts.engines.text
-    if stands is not None:
-        parts = replace(parts, assessments=_assessments(parts, stands))
+    image = parts.engines.image.engine if settings.imaging and parts.engines.image is not None else None
+    if stands is not None or image is not None:
+        parts = replace(parts, assessments=_assessments(parts, stands, image))
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
@@ -166,6 +175,8 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             closing.push_async_callback(parts.ledger.close)
             closing.push_async_callback(parts.switches.close)
             if parts.assessments is not None:
+                if parts.assessments.viewer is not None:
+                    closing.push_async_callback(parts.assessments.viewer.aclose)
                 closing.push_async_callback(parts.assessments.jobs.close)
             await asyncio.gather(
                 parts.replay.load(deadline),
@@ -199,7 +210,8 @@ def _house(parts: Parts) -> House:
 def _services(parts: Parts) -> list[Service]:
     """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
     charts, showing, settings = parts.charts, parts.showing, parts.settings
-    assessed = Assessed(parts.assessments.texts, parts.zone) if parts.assessments is not None else None
+    made = parts.assessments
+    assessed = Assessed(made.texts, parts.zone) if made is not None and made.texts is not None else None
     menu: list[Service] = [
         PatientSummary(charts, showing, Summariser(prompting.load()), assessed),
         OrderPrecheck(charts, showing),
@@ -207,29 +219,44 @@ def _services(parts: Parts) -> list[Service]:
         EncounterBrief(charts, showing),
     ]
     if settings.imaging:
-        menu.append(ImagingRead(charts, showing, settings))
+        menu.append(ImagingRead(charts, showing, settings, made.reads if made else None, lambda: parts.switches.ai))
     return menu
 
 
-def _assessments(parts: Parts, text: Stands) -> Assessments:
+def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Assessments:
     """What keeps and makes a model's results. dbos is imported when the jobs start, in the background."""
-    settings, gateway = parts.settings, parts.gateway
-    store = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=parts.metrics.count)
-    tasks = load_tasks(prompting.load())
-    texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
-    limits = Limits(slots=settings.job_slots, depth=settings.job_depth, age_s=settings.job_age_s)
-    url = settings.database if gateway.shared else f"sqlite:///{settings.state_dir / 'jobs.sqlite3'}"
+    settings, gateway, count = parts.settings, parts.gateway, parts.metrics.count
+    store, prompts = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=count), prompting.load()
+    works: dict[str, Work] = {}
+    texts = viewer = reader = None
+    if text is not None:
+        texts = Texts(text, load_tasks(prompts), store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
+        works[KIND] = texts.make
+    if image is not None:
+        viewer = viewer_of(settings, parts.outbound, _dicomweb(settings))
+        reader, works[IMAGE] = work_of(
+            viewer, prompts, image, parts.drafts, model=settings.image_model, count=count,
+            security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
+        )  # fmt: skip
     jobs = Jobs(
         gateway,
         store,
-        {KIND: texts.make},
-        url=url,
-        limits=limits,
-        count=parts.metrics.count,
+        works,
+        url=settings.database if gateway.shared else f"sqlite:///{settings.state_dir / 'jobs.sqlite3'}",
+        limits=Limits(slots=settings.job_slots, depth=settings.job_depth, age_s=settings.job_age_s),
+        count=count,
         ended=lambda _key, task, state, reason: parts.audit.write("assessment", state=state, notes=[task, reason]),
     )
-    texts.use(jobs)
-    return Assessments(texts, jobs)
+    if texts is not None:
+        texts.use(jobs)
+    reads = ImageReads(parts.cipher, store, jobs, parts.drafts, reader, image) if reader and image else None
+    return Assessments(jobs=jobs, texts=texts, reads=reads, viewer=viewer)
+
+
+def _dicomweb(settings: Settings) -> str:
+    """The archive of the settings; in demo and sandbox the simulator's where none is named."""
+    simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/dicomweb"
+    return settings.dicomweb_url or simulated
 
 
 def _drafts(
@@ -255,7 +282,7 @@ def _policy(settings: Settings) -> Policy:
     """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8)."""
     operator = [
         *settings.fhir_allow,
-        *filter(None, [settings.write_fhir_url]),
+        *filter(None, [settings.write_fhir_url, settings.dicomweb_url]),
         *(c.jwks_url for c in settings.clients.values() if c.jwks_url),
     ]
     if settings.mode != "production":

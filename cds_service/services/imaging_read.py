@@ -106,7 +106,7 @@ class ImagingRead:
 
     def _drafted(self, draft: Draft, sheet: layout.Sheet) -> layout.Laid:
         read, uuid = draft.read, str(uuid4())
-        review = f"{self._base}/review/drafts/{draft.id}"
+        review = f"{self._base}/review/{draft.id}"
         first = read.impression[0] if read.impression else "no impression"
         mark = "TEST WEIGHTS, not a read: " if read.test_weights else "AI draft, unverified: "
         card = Card(
@@ -115,10 +115,7 @@ class ImagingRead:
             indicator="info",
             source=_source(),
             detail=detail_of(read),
-            links=[
-                Link(label="Review this draft", url=review, type="absolute"),
-                Link(label="Image the model saw", url=f"{review}/thumbnail", type="absolute"),
-            ],
+            links=[Link(label="Review this draft", url=review, type="absolute")],
         )
         model = read.identity.label if read.identity else ""
         issued = IssuedCard(uuid=uuid, service=self.id, prompt=" ".join(read.prompts[:1]), engine=model)
