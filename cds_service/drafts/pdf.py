@@ -38,9 +38,9 @@ async def render(text: str) -> bytes:
 def _document(text: str) -> bytes:
     from html import escape
 
-    from reportlab.lib.pagesizes import A4
-    from reportlab.lib.styles import getSampleStyleSheet
-    from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
+    from reportlab.lib.pagesizes import A4  # type: ignore[import-untyped]
+    from reportlab.lib.styles import getSampleStyleSheet  # type: ignore[import-untyped]
+    from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer  # type: ignore[import-untyped]
 
     style, out = getSampleStyleSheet()["Normal"], BytesIO()
     lines = [Paragraph(escape(line), style) if line.strip() else Spacer(1, 8) for line in text.splitlines()]

@@ -10,6 +10,7 @@ import hmac
 import secrets
 from urllib.parse import parse_qs
 
+import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -129,7 +130,7 @@ def _decision(form: dict[str, str], draft: Draft) -> Decision:
     version, chosen = form.get("version", ""), form.get("decision", "")
     number = int(version) if version.isdecimal() and len(version) < 12 else -1
     if chosen == "retry" and draft.decision is not None and number == draft.version:
-        return type(draft.decision)(**{**_members(draft.decision), "version": number})
+        return msgspec.structs.replace(draft.decision, version=number)
     if chosen == "accept":
         return Accept(version=number)
     if chosen == "edit":
@@ -137,10 +138,6 @@ def _decision(form: dict[str, str], draft: Draft) -> Decision:
     if chosen == "reject":
         return Reject(reason=form.get("reason", ""), version=number)
     raise BadRequest("choose accept, edit or reject")
-
-
-def _members(decision: Decision) -> dict[str, object]:
-    return {name: getattr(decision, name) for name in decision.__struct_fields__}
 
 
 def _refusal(fault: CdsError, status: int = 0) -> Response:
