@@ -21,6 +21,7 @@ from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 
 BUDGET = 24  # facts offered to the engine
+CITED = 8  # facts printed beside a remark
 
 
 class PatientSummary:
@@ -118,7 +119,7 @@ def _summary_card(
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
-    cited = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:3])
+    cited = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:CITED])
     missing = f". Not recorded: {', '.join(finding.missing)}." if finding.missing else ""
     source = f"— rule {finding.rule.id} {finding.rule.version}"
     summary = finding.summary.rstrip(".") if missing else finding.summary

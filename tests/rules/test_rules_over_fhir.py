@@ -85,11 +85,11 @@ SAID: dict[str, tuple[set[str], set[str], str]] = {
     "demo-pregnancy": ({"pregnancy"}, {"pregnancy-drug", "pregnancy-imaging"}, ""),
     "demo-ckd-metformin": ({"kidney-function"}, {"metformin-start", "metformin-contrast", "contrast-kidney"}, ""),
     "demo-af": (
-        {"anticoagulant-active", "code-status", "kidney-function"},
+        {"stroke-risk", "anticoagulant-active", "code-status", "kidney-function"},
         {"anticoagulant-duplicate", "nsaid-anticoagulant", "nsaid-kidney", "renal-dosing"},
         "",
     ),
-    "demo-pneumonia": ({"news2", "shock-index"}, {"duplicate-imaging"}, "asap"),
+    "demo-pneumonia": ({"pneumonia-severity", "news2", "shock-index"}, {"duplicate-imaging"}, "asap"),
     "demo-healthy": (set(), set(), ""),
     "demo-dirty": ({"allergy-conflict", "severe-allergy"}, {"allergy-drug"}, ""),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -54,6 +55,12 @@ class Interval(Given, frozen=True):
 
     at_ms: Decimal
     hours: int
+
+
+class Score(Given, frozen=True):
+    """A score that is shown whenever it applies; ``score`` names its calculator."""
+
+    score: Literal["CHA2DS2_VASc", "CURB_65"]
 
 
 class Condition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -220,6 +227,24 @@ def aki(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+@record_logic("score", Score, found="text")
+def recorded_score(rule: Rule, given: Score, situation: Situation) -> Iterator[Finding]:
+    """A score of a recorded disease, or its lower bound: said as a remark, whatever it comes to."""
+    if (situation.age or 0) < ADULT:
+        return
+    result = situation.score(given.score)
+    if result.at_least is not None and result.inputs:
+        yield conclude(
+            rule,
+            "found",
+            {"text": result.text},
+            facts=result.inputs,
+            missing=result.missing if not result.bound else (),
+            key=str(result.at_least),  # another score is another remark; it does not push past what must be mentioned
+            values={"at_least" if result.bound else "score": result.at_least},
+        )
+
+
 @record_logic("kidney-function", Filtration, found="egfr stage", dialysis="")
 def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iterator[Finding]:
     """eGFR with its G category (“range, single value” unless below 60 for 90 days); silent in AKI."""
@@ -293,6 +318,7 @@ CHECKS = (
     danger_zone,
     paediatric_hypotension,
     aki,
+    recorded_score,
     kidney_function,
     qtc,
     red_flag,
