@@ -134,6 +134,24 @@ def image(
         raise fail(str(error)) from None
 
 
+@app.command()
+def read(
+    study: Annotated[str, typer.Option(help="Study Instance UID on the DICOMweb server of the settings.")] = "",
+    file: Annotated[Path | None, typer.Option(help="DICOM file, or folder with the files of one series.")] = None,
+    ask: Annotated[str, typer.Option(help="A question about the image in place of the read.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read one study with the image model and print it; nothing is stored. Exit code 3 when no read is made."""
+    from cds_service.imaging.read_command import run
+    from cds_service.settings import load
+
+    try:
+        raise typer.Exit(asyncio.run(run(load(config), study=study, file=file, ask=ask, as_json=as_json)))
+    except (CdsError, OSError) as error:
+        raise fail(str(error)) from None
+
+
 @app.command(name="version")
 def version() -> None:
     """Print the version."""

@@ -1,0 +1,117 @@
+"""``medgemma-cds read``: a read of one study or file outside a hook, printed. Stores nothing and writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from cds_service.errors import ConfigurationError
+from cds_service.imaging import catalogue
+from cds_service.imaging.assembly import marked_as_test
+from cds_service.imaging.read import Read
+from cds_service.imaging.reading import Reader
+from cds_service.imaging.seen import Refused, Seen
+from cds_service.imaging.viewer import Viewer
+from cds_service.imaging.wiring import viewer
+from cds_service.metrics import Metrics
+from cds_service.models import engines, prompting
+from cds_service.models.engine import Engine
+from cds_service.models.faults import EngineFault
+from cds_service.models.standing import Standing
+from cds_service.services.imaging_read import NOTICE
+from cds_service.settings import Settings
+from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.outbound import Outbound
+
+REFUSED = 3  # exit code
+LOADING_S = 600.0  # for an engine to become ready
+FETCH_S = 120.0
+STYLE = {"present": "bold yellow", "uncertain": "yellow", "absent": "dim"}
+
+
+async def run(settings: Settings, *, study: str, file: Path | None, ask: str, as_json: bool) -> int:
+    """Exit code: 0, or 3 when no read is made of the images. Raises ConfigurationError."""
+    if bool(study) == (file is not None):
+        raise ConfigurationError("name one of --study UID and --file PATH")
+    if settings.image_engine == "none":
+        raise ConfigurationError("no image model is configured: set CDS_IMAGE_ENGINE and CDS_IMAGE_MODEL")
+    async with AsyncExitStack() as closing:
+        door = await closing.enter_async_context(engines.door(settings))
+        policy = Policy(operator=[str(origin_of(settings.dicomweb_url))] if settings.dicomweb_url else [])
+        looking = viewer(settings, await closing.enter_async_context(Outbound(policy)))
+        closing.push_async_callback(looking.aclose)
+        seen = await _see(looking, study, file)
+        if isinstance(seen, Refused):
+            return _refused(seen.reason, as_json)
+        made = engines.build(settings, door, Metrics())
+        closing.push_async_callback(made.aclose)
+        if made.image is None:
+            raise ConfigurationError("no image model is configured")
+        engine = await _ready(made.image)
+        reader = Reader(prompting.load(), catalogue.load())
+        try:
+            if ask:
+                return await _answer(reader, engine, seen, ask, as_json)
+            read = await reader.read(engine, seen, test_weights=marked_as_test(settings.image_model))
+        except EngineFault as fault:
+            raise ConfigurationError(f"the image model could not be asked: {fault.message}") from fault
+    return _refused(read.refused, as_json) if read.refused else _print(read, as_json)
+
+
+async def _see(looking: Viewer, study: str, file: Path | None) -> Seen | Refused:
+    if file is not None:
+        return await looking.file(file)
+    deadline = asyncio.get_running_loop().time() + FETCH_S
+    return await looking.study(study, patient_check=None, deadline=deadline)
+
+
+async def _ready(standing: Standing) -> Engine:
+    """The engine once it may be asked; a local one needs a while to load."""
+    until = asyncio.get_running_loop().time() + LOADING_S
+    while (state := await standing.look()) != "ready":
+        if state != "loading" or asyncio.get_running_loop().time() > until:
+            raise ConfigurationError(f"the image model is {state}: {standing.why}")
+        await asyncio.sleep(0.5)
+    return standing.engine
+
+
+async def _answer(reader: Reader, engine: Engine, seen: Seen, ask: str, as_json: bool) -> int:
+    reply = await reader.ask(engine, seen, ask)
+    if isinstance(reply, Refused):
+        return _refused(reply.reason, as_json)
+    if reply.fault:
+        return _refused(f"the answer was discarded: {reply.fault}", as_json)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(reply).decode() + "\n")
+        return 0
+    console = Console()
+    console.print(f"{NOTICE} {engine.identity.label}, in the model's own words:", style="bold", markup=False)
+    for line in filter(None, (reply.answer, reply.not_visible and f"Not visible: {reply.not_visible}")):
+        console.print(line, markup=False)
+    return 0
+
+
+def _refused(reason: str, as_json: bool) -> int:
+    sys.stdout.write(msgspec.json.encode({"refused": reason}).decode() + "\n" if as_json else f"refused: {reason}\n")
+    return REFUSED
+
+
+def _print(read: Read, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(read).decode() + "\n")
+        return 0
+    console = Console()
+    console.print(f"{NOTICE} {read.identity.label if read.identity else ''}", style="bold", markup=False)
+    table = Table("region", "finding", "state", "place")
+    for finding in read.findings:
+        table.add_row(finding.region, finding.name, finding.state, finding.location, style=STYLE[finding.state])
+    console.print(table)
+    for line in (*read.impression, *read.limits):
+        console.print(f"- {line}", markup=False)
+    return 0
