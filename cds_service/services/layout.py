@@ -52,10 +52,20 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
         if lines:
             lines.append("")
         lines += [f"- {escape(wording.line(fact, zone))}" for fact in finding.facts]
+    if standing := _standing(finding, zone):
+        lines += ["", standing]
     if finding.missing:
         lines += ["", f"Not recorded or not seen: {escape(', '.join(finding.missing))}."]
     lines += ["", citation(finding.rule)]
     return "\n".join(lines).strip()
+
+
+def _standing(finding: Finding, zone: ZoneInfo) -> str:
+    """Since when a repeated finding stands; '' for one that is new."""
+    newest = max((fact.time for fact in finding.facts if fact.time is not None), default=None)
+    if finding.since is None or newest is None or finding.since >= newest:
+        return ""
+    return f"In every result since {finding.since.astimezone(zone):%Y-%m-%d %H:%M}."
 
 
 def citation(rule: Rule) -> str:
