@@ -29,7 +29,7 @@ from cds_service.drafts.drafts import Drafts
 from cds_service.drafts.store import DraftStore
 from cds_service.drafts.write_back import WriteBack
 from cds_service.encryption import Cipher, load_cipher
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.health import attach_health
 from cds_service.hooks import cors
 from cds_service.hooks.client_auth import ClientAuth
@@ -59,8 +59,11 @@ from cds_service.services.service import Service
 from cds_service.services.showing import Showing
 from cds_service.settings import Settings
 from cds_service.switches import Switches
+from cds_service.web.keys import attach_keys, signing_key
 from cds_service.web.review.router import Review, attach_review
+from cds_service.web.subscriptions import Subscriptions, attach_subscriptions
 from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
@@ -122,6 +125,8 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     attach_router(app, _house(parts))
     attach_health(app, parts.gateway, parts.pack, parts.metrics)
     attach_review(app, Review(parts.drafts, parts.cipher, settings.mode))
+    attach_keys(app, signing_key(settings))
+    attach_subscriptions(app, Subscriptions(settings.subscriptions, _nobody_reads))
     if settings.mode != "production":
         from cds_service.web.simulator.router import attach_simulator
 
@@ -266,8 +271,10 @@ def _drafts(
     simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/fhir"
     base = settings.write_fhir_url or simulated
 
-    async def connect(_deadline: float) -> FhirClient:
-        return FhirClient(outbound, base)
+    backend = _backend(settings, outbound, base)
+
+    async def connect(deadline: float) -> FhirClient:
+        return FhirClient(outbound, base, await backend.bearer(deadline=deadline) if backend else None)
 
     def audited(event: str, draft: Draft) -> None:
         by = draft.person.reference if draft.person else ""
@@ -276,6 +283,21 @@ def _drafts(
     configuration = {"software": __version__, "rule-pack": pack.hash}
     write_back = WriteBack(connect if base else None, configuration)
     return Drafts(store, cipher, write_back, file_unreviewed=settings.file_unreviewed_drafts, audit=audited)
+
+
+def _backend(settings: Settings, outbound: Outbound, base: str) -> BackendServices | None:
+    """Our own credentials at the FHIR server drafts go to; None where no client id is set."""
+    if not settings.fhir_client_id:
+        return None
+    key = signing_key(settings)
+    if key is None:
+        raise ConfigurationError("CDS_FHIR_CLIENT_ID needs a key to sign with: set CDS_SIGNING_KEY_FILE")
+    token_url, scope = settings.fhir_token_url, settings.fhir_scope
+    return BackendServices(outbound, base, client_id=settings.fhir_client_id, key=key, token_url=token_url, scope=scope)
+
+
+async def _nobody_reads(_reference: str) -> None:
+    raise Unavailable("nothing here reads imaging studies", retry_after=300)
 
 
 def _policy(settings: Settings) -> Policy:

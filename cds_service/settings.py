@@ -46,6 +46,17 @@ class Client(BaseModel):
     """Accepted `tenant` claims; empty: any."""
 
 
+class Subscription(BaseModel):
+    """``[subscriptions.ID]``: one FHIR Subscription that notifies ``/subscriptions/ID``."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    secret: SecretStr = Field(min_length=16)
+    """What the header must hold."""
+    header: str = "X-Subscription-Secret"
+    """Header that carries the secret."""
+
+
 class Settings(BaseSettings):
     """The one object ``app.py`` composes the service from."""
 
@@ -129,6 +140,16 @@ class Settings(BaseSettings):
     """Base URL of the DICOMweb server."""
     write_fhir_url: str = ""
     """FHIR base that accepted drafts are written to. Empty: the simulator in demo and sandbox, nowhere in production."""
+    fhir_client_id: str = ""
+    """Our client id at the server of `write_fhir_url` (SMART Backend Services). Empty: no token is asked for."""
+    fhir_token_url: str = ""
+    """Its token endpoint; empty: found by `.well-known/smart-configuration`."""
+    fhir_scope: str = "system/*.cruds"
+    """Scopes asked for."""
+    signing_key_file: Path | None = None
+    """Private RSA or P-384 key (PEM or JWK) that signs for us. Made in the state folder in demo and sandbox."""
+    subscriptions: dict[str, Subscription] = Field(default_factory=dict)
+    """`[subscriptions.ID]` tables: who may notify of new imaging studies (file only)."""
     file_unreviewed_drafts: bool = False
     """Whether drafts are written as `partial` before a person has looked at them."""
     dicomweb_authorization: SecretStr = SecretStr("")

@@ -43,7 +43,7 @@ class Obsolete(Exception):
 class Work(Protocol):
     """What a kind of job does. Raises what ``models/faults.py`` lists, or Obsolete."""
 
-    async def __call__(self, key: str, snapshot: bytes) -> bytes:
+    async def __call__(self, key: str, snapshot: bytes, /) -> bytes:
         """The result of a snapshot."""
         ...
 

@@ -6,6 +6,7 @@ It is sealed before it is stored. Findings are not part of it: the same pack con
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, get_origin
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -66,5 +67,12 @@ def subject(snapshot: Snapshot, pack: Pack) -> Subject:
     )
 
 
+def _counter(kind: type, value: Any) -> Any:
+    """msgspec reads a Counter as the plain dict it was written as."""
+    if (get_origin(kind) or kind) is Counter:
+        return Counter(value)
+    raise NotImplementedError(kind.__name__)
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Snapshot).decode
+decode = msgspec.msgpack.Decoder(Snapshot, dec_hook=_counter).decode

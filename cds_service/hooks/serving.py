@@ -168,6 +168,7 @@ class Serving:
             request=hook,
             profile=profile,
             client=trusted.name,
+            tenant=trusted.key,
             now=self._house.clock(),
             deadline=arrival + limit,
             fhir_base=base,

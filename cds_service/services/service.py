@@ -20,6 +20,7 @@ class Call(Struct, frozen=True, kw_only=True):
     client: str  # audit name of the client: its issuer, or 'anonymous'
     now: datetime  # aware; the only clock of everything behind it
     deadline: float
+    tenant: str = ""  # the client with its tenant, as its token names them: whatever is kept is kept under it
     fhir_base: str = ""  # '' when no FHIR server may be asked
 
     @property
