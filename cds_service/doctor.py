@@ -50,7 +50,7 @@ async def run(settings: Settings) -> int:
 
 async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     """Configuration first, then what needs a connection."""
-    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines):
+    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines, _filing):
         yield _guarded(look, settings)
     yield await _waited("database", _database(settings))
     async for check in _servers(settings):
@@ -127,6 +127,13 @@ def _profiles(settings: Settings) -> Check:
 def _engines(settings: Settings) -> Check:
     image = settings.image_engine if settings.imaging else "imaging is off"
     return Check("engines", "ok", f"text: {settings.text_engine}; images: {image}")
+
+
+def _filing(settings: Settings) -> Check:
+    if settings.file_unreviewed_drafts:
+        say = "partial reports are written before a person has looked; CDS_FILE_UNREVIEWED_DRAFTS=false stops that"
+        return Check("drafts", "note", say)
+    return Check("drafts", "ok", "nothing is written to the record before a person takes it")
 
 
 async def _database(settings: Settings) -> Check:

@@ -1,0 +1,114 @@
+"""``POST /subscriptions/{id}``: FHIR Subscription notifications, which trigger a re-read by id and nothing else.
+
+R4 rest-hook (https://hl7.org/fhir/R4/subscription.html), with an empty body or a resource, and the notification Bundle of
+the Subscriptions R5 Backport. Nothing of a body is used but the types and ids it names.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cds_service.errors import BadRequest, BodyTooLarge, CdsError, NotAllowed, UnknownService
+from cds_service.settings import Subscription
+from fhir_adapters import json_guard
+from fhir_adapters.templates import is_id
+
+MAX_BYTES = 1024 * 1024
+MOST = 100  # references of one notification
+STUDY = "ImagingStudy/"
+OnStudy = Callable[[str], Awaitable[None]]  # 'ImagingStudy/ID', or '' for a notification that names none
+
+
+class Subscriptions:
+    """Takes notifications of the subscriptions in the settings. ``on_study`` queues a read; its failure is the sender's
+    503, so that it tells us again."""
+
+    def __init__(self, known: Mapping[str, Subscription], on_study: OnStudy) -> None:
+        self._known = known
+        self._on_study = on_study
+
+    async def notified(self, request: Request) -> Response:
+        """200 once the re-reads are queued; 404 unknown id, 403 wrong secret, 413 too long, 400 no FHIR."""
+        try:
+            self._admit(request)
+            for reference in references(await _body(request)):
+                await self._on_study(reference)
+        except CdsError as fault:
+            headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
+            return Response(status_code=fault.status, headers=headers)
+        return Response(status_code=200)
+
+    def _admit(self, request: Request) -> None:
+        subscription = self._known.get(request.path_params["id"])
+        if subscription is None:
+            raise UnknownService("no such subscription")
+        sent = request.headers.get(subscription.header, "").encode()
+        if not hmac.compare_digest(sent, subscription.secret.get_secret_value().encode()):
+            raise NotAllowed("wrong secret")
+
+
+def attach_subscriptions(app: FastAPI, subscriptions: Subscriptions) -> None:
+    """The endpoint; some servers PUT the resource below it."""
+    for path in ("/subscriptions/{id}", "/subscriptions/{id}/{rest:path}"):
+        app.router.routes.append(Route(path, subscriptions.notified, methods=["POST", "PUT"]))
+
+
+def references(body: bytes) -> list[str]:
+    """The studies a notification names, each once; ``['']`` for one that names nothing; none for a heartbeat."""
+    if not body.strip():
+        return [""]
+    try:
+        json_guard.check(body)
+        found = msgspec.json.decode(body)
+    except (json_guard.JsonRefused, msgspec.DecodeError, RecursionError):
+        raise BadRequest("not a FHIR notification") from None
+    if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
+        raise BadRequest("not a FHIR notification")
+    if found["resourceType"] != "Bundle":
+        return _study(found)
+    resources = [e.get("resource") for e in _list(found.get("entry")) if isinstance(e, dict)]
+    named = [each for resource in resources if isinstance(resource, dict) for each in _named(resource)]
+    return list(dict.fromkeys(named))[:MOST]
+
+
+def _named(resource: dict[str, Any]) -> list[str]:
+    if resource.get("resourceType") != "Parameters":
+        return _study(resource)
+    events = [
+        p for p in _list(resource.get("parameter")) if isinstance(p, dict) and p.get("name") == "notification-event"
+    ]
+    parts = [part for event in events for part in _list(event.get("part")) if isinstance(part, dict)]
+    focus = [part.get("valueReference") for part in parts if part.get("name") == "focus"]
+    return [r for each in focus if isinstance(each, dict) and (r := _reference(each.get("reference")))]
+
+
+def _study(resource: dict[str, Any]) -> list[str]:
+    own_id = resource.get("id")
+    return [f"{STUDY}{own_id}"] if resource.get("resourceType") == "ImagingStudy" and is_id(own_id) else []
+
+
+def _reference(value: object) -> str:
+    """The last two segments: where it is read is ours to know, not the sender's to say."""
+    parts = value.split("/")[-2:] if isinstance(value, str) else []
+    return "/".join(parts) if len(parts) == 2 and parts[0] == "ImagingStudy" and is_id(parts[1]) else ""
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise BodyTooLarge("a notification may have 1 MiB")
+    return body
