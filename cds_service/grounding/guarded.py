@@ -12,7 +12,7 @@ from cds_service.grounding import polarity
 from cds_service.grounding.anchors import Anchor, bits
 from cds_service.grounding.desk import Desk
 from cds_service.grounding.evidence import Evidence, name_words, standing
-from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem
+from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem, stems
 from cds_service.grounding.source import source
 from cds_service.grounding.statement import Reason
 from cds_service.grounding.tokens import Sentence
@@ -80,13 +80,33 @@ def _value_fault(said: Sentence, values: Sequence[Anchor], cited: Sequence[Evide
     """ "Potassium 4.0 mmol/L" on the word of a note, a dosage or a problem's name, while the prompt holds a potassium reading."""
     for value in values:
         facts = [cited[i].fact for i in bits(value.mask)]
-        if any(isinstance(fact, Reading) and fact.value is not None for fact in facts):
+        readings = [fact for fact in facts if isinstance(fact, Reading) and fact.value is not None]
+        if readings:
+            if _named_as_another(said, value, readings):
+                return Reason.PAIRING, said.read[value.first].word
             continue
         doses = any(isinstance(fact, Medication | Order) for fact in facts)
         told = any(isinstance(fact, Problem | Allergy) for fact in facts) and _has_unit(said, value)
         if (told and not doses) or _measured_before(said, value, desk, doses):
             return Reason.PAIRING, said.read[value.first].word
     return None
+
+
+_CONCEPTS = {stems(concept.label.lower().replace(",", "")): key for key, concept in table().concepts.items()}
+_BETWEEN = frozenset({Kind.LIGHT, Kind.COLON, Kind.STATE, Kind.PLACE, Kind.NUMBER, Kind.MONTH, Kind.UNIT})
+
+
+def _named_as_another(said: Sentence, value: Anchor, readings: Sequence[Reading]) -> bool:
+    """ "Haemoglobin 7.9": the words before the value are the whole name of something else than what it was measured of."""
+    last = value.first - 1
+    while last >= 0 and said.read[last].kind in _BETWEEN:
+        last -= 1
+    first = last
+    while first >= 0 and said.read[first].kind == Kind.CONTENT:
+        first -= 1
+    run = frozenset(stem(token.word) for token in said.read[first + 1 : last + 1])
+    other = _CONCEPTS.get(run)
+    return other is not None and not any(r.concept == other or stems(r.label.lower()) == run for r in readings)
 
 
 def _measured_before(said: Sentence, value: Anchor, desk: Desk, doses: bool) -> bool:

@@ -60,10 +60,13 @@ class Parts:
         return not self.denied and any(self._borne_out(reading) for reading in self.cited)
 
     def _borne_out(self, reading: Reading) -> bool:
-        same = (reading.label, reading.value, reading.unit, reading.comparator) == (
-            self.name.label, self.value.value, self.units.unit, self.value.comparator,
-        )  # fmt: skip
-        return same and reading.time.date() == self.day.time.date() and self._claimed(reading)  # type: ignore[union-attr]
+        same = (reading.label, reading.value, reading.comparator) == (
+            self.name.label,
+            self.value.value,
+            self.value.comparator,
+        )
+        in_unit = reading.unit == self.units.unit or not unit(self.units.unit)  # nothing printed claims nothing
+        return same and in_unit and reading.time.date() == self.day.time.date() and self._claimed(reading)  # type: ignore[union-attr]
 
     def _claimed(self, reading: Reading) -> bool:
         if self.claim in ("rising", "falling"):

@@ -36,6 +36,8 @@ CASES = [
     (Reason.DATE, "acute", "Potassium 6.1 mmol/L on 2026-11-19.", "F1", "Potassium 6.1 mmol/L on 2026-11-20.", "F1"),
     (Reason.DATE, "chronic", "Recent hip replacement on the left.", "F51", "Left hip replacement in 2016.", "F51"),
     (Reason.PAIRING, "acute", "Sodium 6.1 mmol/L and potassium 138 mmol/L.", "F1 F5", "Sodium 138 mmol/L and potassium 6.1 mmol/L.", "F1 F5"),
+    (Reason.PAIRING, "chronic", "Haemoglobin 7.9 %.", "F6", "Haemoglobin A1c 7.9 %.", "F6"),
+    (Reason.PAIRING, "chronic", "Haemoglobin 7.9 on 2026-11-02.", "F3 F6", "Haemoglobin 10.2 on 2026-11-02.", "F3 F6"),
     (Reason.NAME, "acute", "Taking warfarin.", "F41", "Taking metformin.", "F41"),
     (Reason.NAME, "acute", "Allergic to sulfonamide.", "F30", "Allergic to penicillin.", "F30"),
     (Reason.NAME, "acute", "Hyponatraemia with sodium 138 mmol/L.", "F5", "Sodium 138 mmol/L.", "F5"),
