@@ -12,7 +12,7 @@ KINDS: dict[str, Kind] = {
     "XC": "photo", "GM": "photo", "OT": "photo", "": "photo",
 }  # fmt: skip
 NEEDS = {"ultrasound": "ultrasound", "photo": "photo"}
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its multi-frame kinds; …1.1.77 are photographs
 VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LLD": "LATERAL DECUBITUS", "RLD": "LATERAL DECUBITUS"}
 ALLOWABLE = frozenset({"ultrasound", "photo", "secondary-capture", "burned-in"})
 
@@ -26,7 +26,7 @@ def admit(header: Header, allowed: Collection[str]) -> Kind | Refused:
         return Refused(reason=f"modality {header.modality} is not read by this service", code="modality")
     if header.burned_in == "YES" and "burned-in" not in allowed:
         return Refused(reason="text is burned into the image", code="burned-in")
-    if header.sop_class.startswith(SECONDARY_CAPTURE) and "secondary-capture" not in allowed:
+    if (header.sop_class + ".").startswith(SECONDARY_CAPTURE) and "secondary-capture" not in allowed:
         return Refused(
             reason="secondary captures are not admitted: they may hold burned-in text", code="secondary-capture"
         )

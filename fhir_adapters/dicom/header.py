@@ -211,11 +211,11 @@ def _inflated(source: bytes, limits: Limits) -> bytes:
         raise Malformed("file meta information")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        body = inflater.decompress(source[start:], limits.object_bytes)
+        body = inflater.decompress(source[start:], limits.inflated_bytes)
     except zlib.error:
         raise Malformed("deflated data set") from None
     if inflater.unconsumed_tail:
-        raise OverLimit(f"inflates beyond {limits.object_bytes // MB} MB")
+        raise OverLimit(f"inflates beyond {limits.inflated_bytes // MB} MB")
     if not inflater.eof:
         raise Malformed("deflated data set cut off")
     meta.TransferSyntaxUID = UID(EXPLICIT_LITTLE)

@@ -12,11 +12,11 @@ MB = 1024 * 1024
 class Limits(Struct, frozen=True, kw_only=True):
     """Caps of one object. A 6,000 × 5,000 radiograph of 16 bits has 57 MB; a CT slice 0.5 MB."""
 
-    object_bytes: int = 256 * MB  # of the whole file, after inflation too
+    object_bytes: int = 256 * MB  # of the whole file
+    inflated_bytes: int = 96 * MB  # of a deflated data set
     frame_bytes: int = 128 * MB  # of one decoded frame
     side: int = 20_000  # rows or columns
     frames: int = 100_000  # declared; one or few are decoded
-    sequence_depth: int = 16
     expansion: int = 2_000  # decoded bytes per stored byte of a frame: a blank radiograph reaches some hundreds
 
 

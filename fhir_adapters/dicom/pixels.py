@@ -212,7 +212,7 @@ def _window(
     present = values[used > 0]
     low, high = (float(present.min()), float(present.max())) if present.size else (0.0, 0.0)
     if voi == "embedded":
-        return _embedded(image, frame, values, index)
+        return _embedded(image, frame, values, index[::4, ::4] if min(index.shape) >= 256 else index)
     if image.header.bits_stored <= 8 and float(values.min()) >= 0 and float(values.max()) <= 255:
         return np.round(values).astype(np.uint8), "8-bit values kept"
     stretched = np.clip((values - low) * (255.0 / (high - low or 1.0)), 0, 255)

@@ -8,7 +8,7 @@ from fhir_adapters.dicom.qido import Instance, Series
 
 RADIOGRAPHS = frozenset({"CR", "DX"})
 VOLUMES = frozenset({"CT", "MR"})
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its multi-frame kinds; …1.1.77 are photographs
 SCOUTS = ("localizer", "localiser", "scout", "topogram", "survey", "dose report", "screen save")
 VIEWS = ("PA", "AP", "", "LATERAL", "LL", "RL", "LAT")  # most wanted first; an unmarked view may be frontal
 
@@ -34,7 +34,7 @@ def admissible(instances: Sequence[Instance]) -> list[Instance]:
     kept = [
         i
         for i in instances
-        if i.uid and "LOCALIZER" not in i.image_type and not i.sop_class.startswith(SECONDARY_CAPTURE)
+        if i.uid and "LOCALIZER" not in i.image_type and not (i.sop_class + ".").startswith(SECONDARY_CAPTURE)
     ]
     shown = [i for i in kept if i.intent != "FOR PROCESSING"]
     return shown or kept

@@ -67,7 +67,7 @@ def deflated_bomb() -> bytes:
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     made.save_as(out, enforce_file_format=True)
     data = out.getvalue()
-    start = 144 + made.file_meta.FileMetaInformationGroupLength
+    start = 144 + int.from_bytes(data[140:144], "little")
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(300)) + squeeze.flush()
     return data[:start] + body
