@@ -49,7 +49,7 @@ class Reader(Struct, frozen=True):
         findings, unfit = [], 0
         for sought in kind.findings:
             reported = await report(engine, self.prompts, seen, kind, sought)
-            unfit += bool(reported.fault)
+            unfit += reported.fault in gates.FOREIGN
             findings.append(await self._finding(engine, seen, prior, kind, sought, reported, dropped))
         if unfit > gates.MOST_DROPPED * len(kind.findings):
             why = UNFIT.format(dropped=unfit, asked=len(kind.findings))

@@ -19,7 +19,8 @@ Reason = Literal[
     "place contradicts", "slices contradict", "change contradicts", "box unusable", "box on the wrong side",
 ]  # fmt: skip
 
-MOST_DROPPED = 0.2  # share of answers that may be discarded before the whole read is
+FOREIGN = frozenset({"other modality", "other body part", "canned text", "beside the point"})  # not about this image
+MOST_DROPPED = 0.2  # share of answers that may be FOREIGN; with more, the whole read is discarded
 SMALLEST, LARGEST = 0.001, 0.9  # of the square: a box outside these bounds shows nothing
 MIDDLE = 0.05  # how far over the middle of the image the centre of a sided structure may lie
 _MODALITIES = {
