@@ -132,6 +132,13 @@ def record(table: Table) -> None:
             )
 
 
+def grounding(table: Table) -> None:
+    """Checking 30 statements against the facts of their prompt."""
+    from tests.benchmarks.grounding import check
+
+    absolute(table, "grounding of 30 statements", cpu_ms(check, 50), "ms", 5.0)
+
+
 def discovery(table: Table) -> None:
     """Discovery while eight hook calls wait on a FHIR server that hangs."""
     absolute(table, "discovery while 8 calls hang on FHIR", hanging.discovery_ms(), "ms", 10.0)
@@ -152,7 +159,7 @@ def _python() -> object:
 
 def main() -> None:
     """Run the parts named on the command line, or all."""
-    parts = {"record": record, "start": start, "discovery": discovery, "calls": hook_calls, "in-process": in_process}
+    parts = {"record": record, "grounding": grounding, "start": start, "discovery": discovery, "calls": hook_calls, "in-process": in_process}
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")
     for heading in ("what", "ours", "compared with", "ratio", "target"):
