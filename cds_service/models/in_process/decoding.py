@@ -37,7 +37,9 @@ class Row:
 
     def take(self, token: int, ends: frozenset[int]) -> None:
         """Accept the next token and whatever it entails."""
-        if self.constraint is None and token in ends:
+        if token in ends:
+            if self.constraint is not None:
+                self.constraint.end(token)
             self.finish_reason = "stop"
             return
         new = [token] if self.constraint is None else [token, *self.constraint.take(token)]
@@ -187,17 +189,8 @@ class Decoder:
 
     def _choose(self, rows: list[Row], logits: torch.Tensor) -> list[int]:
         """The most likely allowed token of each row; -1 where one is decided already."""
-        pending = [bool(row.unfed) for row in rows]
-        if logits.device.type == "cpu":
-            table = logits.float().numpy()
-            return [
-                -1 if wait else best(row, table[n]) for n, (row, wait) in enumerate(zip(rows, pending, strict=True))
-            ]
-        for n, row in enumerate(rows):
-            if row.constraint is not None and not pending[n]:
-                logits[n].masked_fill_(_forbidden(row.constraint, logits), float("-inf"))
         likeliest = logits.argmax(dim=-1).tolist()
-        return [-1 if wait else int(likeliest[n]) for n, wait in enumerate(pending)]
+        return [-1 if row.unfed else _allowed(row, int(likeliest[n]), logits[n]) for n, row in enumerate(rows)]
 
     def _image_inputs(self, ids: torch.Tensor, images: list[bytes]) -> dict[str, Any]:
         """Pixels, and which tokens stand for them: those attend to each other both ways."""
@@ -219,15 +212,21 @@ def _goes_on(row: Row, after_step: Callable[[Row], bool]) -> bool:
     return after_step(row) and not row.finish_reason
 
 
-def best(row: Row, logits: Any) -> int:
-    """The most likely token (numpy logits of one row) among those the row's grammar allows."""
-    if row.constraint is None:
-        return int(logits.argmax())
-    bits = np.unpackbits(row.constraint.allowed().view(np.uint8), bitorder="little", count=len(logits))
+def _allowed(row: Row, likeliest: int, logits: torch.Tensor) -> int:
+    """What greedy decoding takes. Where the grammar allows the likeliest token of all, no mask is needed to find it."""
+    if row.constraint is None or row.constraint.permits(likeliest):
+        return likeliest
+    return best(row.constraint, logits)
+
+
+def best(constraint: Constraint, logits: torch.Tensor) -> int:
+    """The most likely token of one row's logits among those the grammar allows."""
+    if logits.device.type == "cuda":
+        return int(logits.masked_fill(_forbidden(constraint, logits), float("-inf")).argmax())
+    table = logits.float().numpy()
+    bits = np.unpackbits(constraint.allowed().view(np.uint8), bitorder="little", count=len(table))
     allowed = np.flatnonzero(bits)
-    if len(allowed) * 4 > len(logits):
-        return int(np.where(bits, logits, -np.inf).argmax())
-    return int(allowed[logits[allowed].argmax()])
+    return int(allowed[table[allowed].argmax()])
 
 
 def _forbidden(constraint: Constraint, logits: torch.Tensor) -> torch.Tensor:

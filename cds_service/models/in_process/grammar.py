@@ -49,6 +49,15 @@ class Constraint:
         mask: NDArray[np.int32] = self._mask[0]
         return mask
 
+    def permits(self, token: int) -> bool:
+        """Whether this token may come next: far cheaper than the whole mask."""
+        return bool(self._matcher.validate_tokens([token]) == 1)
+
+    def end(self, token: int) -> None:
+        """Accept the end of the sequence, where the grammar allows it before it is complete (a bare number)."""
+        if not self._matcher.consume_token(token) or not self.complete:
+            raise GrammarLost("the answer ended before its grammar did")
+
     def take(self, token: int) -> list[int]:
         """Accept a chosen token; the tokens that the grammar then forces, already accepted."""
         if not self._matcher.consume_token(token):

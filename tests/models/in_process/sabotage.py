@@ -23,7 +23,7 @@ def main(folder: str) -> None:
 
     worker.answer([ask])
     best, row = decoding.best, worker._row
-    decoding.best = lambda _row, logits: int(logits.argmax())  # the mask is not applied
+    decoding.best = lambda _constraint, logits: int(logits.argmax())  # the mask is not applied
     worker.answer([ask])
     decoding.best = best
     worker._row = lambda a: row(Ask(id=a.id, prompt=a.prompt, max_tokens=a.max_tokens))  # type: ignore[method-assign]
