@@ -7,7 +7,7 @@ One reading stands for a series; its predecessor joins it when the value changed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from msgspec import Struct, field
@@ -119,9 +119,15 @@ def _readings(record: Record) -> Iterator[tuple[Fact, int]]:
         moved = trend(series, CURRENT).direction in ("rising", "falling")
         yield newest, weight + (8 if moved else 0)
         if moved and len(series) > 1:
-            yield series[1], weight - 5
+            yield _compared(series), weight - 5
     for reading in record.others:
         yield reading, 8 + _age(record, reading) + (15 if level(reading) else 0)
+
+
+def _compared(series: Sequence[Reading]) -> Reading:
+    """The nearest earlier reading from which the newest notably differs: a slow fall is not called stable."""
+    differing = (r for r in series[1:] if trend((series[0], r)).direction in ("rising", "falling"))
+    return next(differing, series[1])
 
 
 def _problem(record: Record, problem: Problem) -> int:

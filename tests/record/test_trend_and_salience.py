@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from cds_service.record.facts import Record
+from cds_service.record.facts import Reading, Record
 from cds_service.record.salience import rank
 from cds_service.record.trend import trend
 from tests.record.resources import RXNORM, chart, concept, observation, quantity, resource
@@ -111,3 +112,16 @@ def test_critical_flags_outrank_ordinary_results() -> None:
         observation("2075-0", "100", id="cl"),
     )
     assert rank(record, 1).facts[0].reference == "Observation/k"
+
+
+def test_a_slow_fall_is_compared_with_the_value_it_notably_differs_from() -> None:
+    values = [("12:00", "7.0"), ("08:00", "7.3"), ("04:00", "7.6"), ("00:00", "8.4")]
+    record = chart(
+        *(
+            observation("718-7", value, "g/dL", id=f"hb{n}", effectiveDateTime=f"2026-11-20T{at}:00Z")
+            for n, (at, value) in enumerate(values)
+        )
+    )
+    chosen = [f for f in rank(record, 5).facts if isinstance(f, Reading)]
+    assert chosen[0].value == Decimal("7.0")
+    assert trend(chosen[:2]).direction == "falling"
