@@ -25,7 +25,7 @@ LEFT_OUT = frozenset({"PixelData", "OverlayData"})
 
 def drawing() -> NDArray[np.uint16]:
     """A chest in twelve bits, from ellipses: body, lungs, heart, spine, ribs as arcs."""
-    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]  # type: ignore[misc]
+    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
 
     def ellipse(cx: float, cy: float, rx: float, ry: float) -> NDArray[np.float64]:
         inside: NDArray[np.float64] = 1 / (1 + np.exp(40 * (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 - 1)))
@@ -36,7 +36,7 @@ def drawing() -> NDArray[np.uint16]:
     picture += 1100 * ellipse(0.12, 0.28, 0.26, 0.3) + 500 * ellipse(0, 0, 0.07, 1.2)
     ribs = np.sin(26 * (y + 0.35 * x**2)) > 0.72
     picture += 260 * ribs * lungs + np.random.default_rng(1).normal(0, 25, picture.shape)
-    return np.clip(picture + 200, 0, 4095).astype(np.uint16)
+    return np.asarray(np.clip(picture + 200, 0, 4095), dtype=np.uint16)
 
 
 def radiograph(study: dict[str, Any], pixels: NDArray[np.uint16]) -> bytes:
