@@ -159,7 +159,14 @@ def _python() -> object:
 
 def main() -> None:
     """Run the parts named on the command line, or all."""
-    parts = {"record": record, "grounding": grounding, "start": start, "discovery": discovery, "calls": hook_calls, "in-process": in_process}
+    parts = {
+        "record": record,
+        "grounding": grounding,
+        "start": start,
+        "discovery": discovery,
+        "calls": hook_calls,
+        "in-process": in_process,
+    }
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")
     for heading in ("what", "ours", "compared with", "ratio", "target"):
