@@ -37,6 +37,7 @@ def serve(control: int, job: str, preload: Sequence[str], memory_bytes: int) -> 
         finally:
             for child in children:
                 os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
 
 def _loop(asked: socket.socket, children: set[int], run: Callable[[bytes], bytes], memory_bytes: int) -> None:
