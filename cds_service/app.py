@@ -45,6 +45,7 @@ from cds_service.imaging.work import ImageReads
 from cds_service.metrics import Metrics
 from cds_service.models import engines, prompting
 from cds_service.models.engine import Engine
+from cds_service.models.standing import Standing
 from cds_service.models.summarise import Summariser
 from cds_service.rules.pack import Pack, load_pack
 from cds_service.services.assessed import Assessed
@@ -254,8 +255,19 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
     )
     if texts is not None:
         texts.use(jobs)
-    reads = ImageReads(parts.cipher, store, jobs, parts.drafts, reader, image) if reader and image else None
+    reads = (
+        ImageReads(parts.cipher, store, jobs, parts.drafts, reader, image, lambda: _not_ready(parts.engines.image))
+        if reader and image
+        else None
+    )
     return Assessments(jobs=jobs, texts=texts, reads=reads, viewer=viewer)
+
+
+def _not_ready(standing: Standing | None) -> str:
+    """Why an engine cannot be asked yet, '' when it can."""
+    if standing is None or standing.state == "ready":
+        return ""
+    return f"the image model is {standing.state}"
 
 
 def _dicomweb(settings: Settings) -> str:

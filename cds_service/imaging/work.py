@@ -115,10 +115,18 @@ class ImageReads:
     """What a card asks: how the read of a study stands. Has it made where nobody asked before."""
 
     def __init__(
-        self, cipher: Cipher, store: Store, jobs: Jobs, drafts: Drafts, reader: Reader, engine: Engine
+        self,
+        cipher: Cipher,
+        store: Store,
+        jobs: Jobs,
+        drafts: Drafts,
+        reader: Reader,
+        engine: Engine,
+        not_ready: Callable[[], str] = lambda: "",
     ) -> None:
         self._cipher, self._store, self._jobs, self._drafts = cipher, store, jobs, drafts
         self._reader, self._engine = reader, engine
+        self._not_ready = not_ready  # why the engine cannot be asked yet: its identity may still change
 
     def key(self, wanted: Wanted) -> str:
         """32 hex digits over tenant, patient, study, every prompt of imaging and the engine."""
@@ -131,12 +139,13 @@ class ImageReads:
 
     async def progress(self, wanted: Wanted, deadline: float) -> Progress:
         """Answers within ``deadline`` (a moment of the event loop's clock) whatever database and engine do."""
-        key = self.key(wanted)
         try:
             async with asyncio.timeout_at(deadline):
                 if (draft := await self._drafts.of_study(wanted.tenant, wanted.study_uid)) is not None:
                     return Progress(state="drafted", draft=draft)
-                return await self._asked(key, wanted, deadline)
+                if why := self._not_ready():
+                    return Progress(state="waiting", why=why)
+                return await self._asked(self.key(wanted), wanted, deadline)
         except (TimeoutError, DatabaseUnavailable):
             return Progress(state="waiting", why="the store of reads does not answer")
 
