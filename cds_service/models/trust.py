@@ -60,7 +60,7 @@ def accepted(text: str, finish: FinishReason, request: Request) -> str:
     if not kept.strip():
         raise Empty
     medgemma.refuse_stray(kept)
-    if medgemma.loops(kept):
+    if medgemma.loops(text):
         raise Looping
     if request.schema is None:
         kept = medgemma.without_boilerplate(kept)
@@ -108,6 +108,8 @@ def _read(texts: list[str]) -> None:
         raise Empty
     if any(_REFUSAL.search(text[:200]) for text in texts):
         raise Refusing
+    if any(medgemma.loops(text) for text in texts):
+        raise Looping
     medgemma.refuse_stray(whole)
     letters = [c for c in whole if c.isalpha()]
     foreign_script = sum(ord(c) > 0x24F and not 0x370 <= ord(c) <= 0x3FF for c in letters)  # Greek letters are units
