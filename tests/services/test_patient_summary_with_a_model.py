@@ -30,9 +30,9 @@ CALL = bodies.potassium()
 
 
 @contextmanager
-def service(folder: Path, stand: Stand) -> Iterator[TestClient]:
+def service(folder: Path, stand: Stand, **settings: Any) -> Iterator[TestClient]:
     """The whole service, its jobs started."""
-    with TestClient(create_app(Settings(mode="demo", state_dir=folder), stand)) as client:
+    with TestClient(create_app(Settings(mode="demo", state_dir=folder, **settings), stand)) as client:
         until(lambda: "jobs are still starting" not in detail(client), 20)
         yield client
 
@@ -84,7 +84,7 @@ def test_a_hanging_model_delays_no_call_and_takes_no_rule_away(tmp_path: Path) -
 
 
 def test_a_fast_model_is_waited_for_and_answers_the_very_call(tmp_path: Path) -> None:
-    with service(tmp_path, Stand(Double(delay=0.05), fast=True)) as client:
+    with service(tmp_path, Stand(Double(delay=0.05), fast=True), deadline_ms=20_000) as client:
         other = bodies.potassium("6.9")
         assert LABEL in detail(client, other)
 
