@@ -16,7 +16,8 @@ from cds_service.db.gateway import Gateway
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
 from cds_service.hooks import profiles
-from cds_service.models import prompting
+from cds_service.metrics import Metrics
+from cds_service.models import engines, prompting
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
 from fhir_adapters.addresses import Policy, origin_of
@@ -52,6 +53,8 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     """Configuration first, then what needs a connection."""
     for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines, _filing):
         yield _guarded(look, settings)
+    async for check in _engine_checks(settings):
+        yield check
     yield await _waited("database", _database(settings))
     async for check in _servers(settings):
         yield check
@@ -134,6 +137,27 @@ def _filing(settings: Settings) -> Check:
         say = "partial reports are written before a person has looked; CDS_FILE_UNREVIEWED_DRAFTS=false stops that"
         return Check("drafts", "note", say)
     return Check("drafts", "ok", "nothing is written to the record before a person takes it")
+
+
+async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:
+    """Each engine of the settings, probed once as the service would."""
+    try:
+        door = engines.door(settings)
+        built = engines.build(settings, door, Metrics())
+    except CdsError as fault:
+        yield Check("engine settings", "fault", fault.message)
+        return
+    async with door:
+        try:
+            for standing in filter(None, (built.text, built.image)):
+                state = await standing.look()
+                what, label = f"{standing.name} engine", standing.engine.identity.label
+                if state == "ready":
+                    yield Check(what, "ok", f"{label} is ready")
+                else:
+                    yield Check(what, "note" if state == "loading" else "fault", f"{state}: {standing.why}")
+        finally:
+            await built.aclose()
 
 
 async def _database(settings: Settings) -> Check:

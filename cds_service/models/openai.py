@@ -272,9 +272,10 @@ class OpenAIStyle:
             return "refusal"
         if self.profile.truncation == "count":
             return "length" if usage.completion_tokens >= limit else "stop"
-        if choice.finish_reason not in _FINISH:
+        finish = _FINISH.get(choice.finish_reason or "")
+        if finish is None:
             raise Unreadable("the server does not say why the answer ended")
-        return _FINISH[choice.finish_reason]
+        return finish
 
 
 def _constraint(profile: EngineProfile, schema: Mapping[str, Any]) -> dict[str, Any]:

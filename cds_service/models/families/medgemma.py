@@ -74,7 +74,8 @@ def without_thinking(text: str) -> str:
 
 def without_boilerplate(text: str) -> str:
     """Free text without its opening phrase ("Okay, here is …:") and closing disclaimer."""
-    return _DISCLAIMER.sub("", _OPENING.sub("", text, count=1)).strip()
+    opened = _OPENING.sub("", _OPENING.sub("", text))  # "Okay," and then "here is …:"
+    return _DISCLAIMER.sub("", opened).strip()
 
 
 def refuse_stray(text: str) -> None:
