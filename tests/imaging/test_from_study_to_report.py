@@ -54,6 +54,7 @@ async def test_without_an_image_model_the_demo_patients_study_is_said_to_be_unre
     assert "no image model is configured" in card["summary"]
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dbos, about its own query
 @pytest.mark.long
 async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_draft_or_a_refusal_that_says_so(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
