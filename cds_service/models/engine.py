@@ -133,3 +133,13 @@ class Engine(Protocol):
     async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
         """How likely each label is as the answer: one forward pass, no text."""
         ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """An engine that can count a text as its model will read it."""
+
+    async def count_tokens(self, text: str) -> int:
+        """Tokens of the text as a prompt, the frame of the turn included where the engine knows it. Raises Unsupported
+        where the engine turns out not to count."""
+        ...

@@ -8,13 +8,12 @@ from typing import Literal
 
 from cds_service.errors import ConfigurationError
 from cds_service.metrics import Metrics
-from cds_service.models.engine import Capabilities, Identity
+from cds_service.models import vertex
 from cds_service.models.families.variants import variant
-from cds_service.models.faults import EngineRefused, NotReady
-from cds_service.models.in_process.engine import InProcess
-from cds_service.models.in_process.wire import Load
-from cds_service.models.openai import OpenAIStyle, Plain
-from cds_service.models.profiles import profile
+from cds_service.models.google_token import GoogleToken
+from cds_service.models.in_process.engine import InProcess, from_settings
+from cds_service.models.openai import Envelope, Headers, OpenAIStyle, Plain
+from cds_service.models.profiles import EngineProfile, profile
 from cds_service.models.standing import Bounds, Probed, Standing
 from cds_service.settings import Settings
 from fhir_adapters.addresses import Policy, origin_of
@@ -59,7 +58,7 @@ def build(settings: Settings, outbound: Outbound, metrics: Metrics) -> Engines:
 
 def door(settings: Settings) -> Outbound:
     """The door out for engines alone: no request may name these origins, and an engine that hangs fills no other's pool."""
-    bases = [base for base in (settings.text_base_url, settings.image_base_url) if base.startswith(("http:", "https:"))]
+    bases = [_base(base) for base in (settings.text_base_url, settings.image_base_url) if base]
     try:
         return Outbound(Policy(operator=[str(origin_of(base)) for base in bases]), limits=LIMITS)
     except UnsafeAddress as fault:
@@ -76,59 +75,59 @@ def _bare(settings: Settings, name: Name, outbound: Outbound) -> Probed | None:
     if known is not None and name == "image" and not known.images:
         raise ConfigurationError(f"CDS_IMAGE_MODEL '{model}' takes no images; use google/medgemma-1.5-4b-it")
     if kind == "in-process":
-        return Local(InProcess(Load(model=model), images=name == "image"))
-    if kind == "vertex":
-        raise ConfigurationError(f"CDS_{name.upper()}_ENGINE=vertex: use openai with profile vertex-openai")
+        return _in_process(settings, name, model)
     return _over_http(settings, name, model, outbound)
+
+
+def _in_process(settings: Settings, name: Name, model: str) -> InProcess:
+    """Started by its first probe, in a worker of its own; on a terminal a bar says how far the loading is."""
+    from cds_service.models.in_process.bar import Bar
+
+    return from_settings(settings, name, Bar(model))
 
 
 def _over_http(settings: Settings, name: Name, model: str, outbound: Outbound) -> OpenAIStyle:
     text = name == "text"
+    kind = settings.text_engine if text else settings.image_engine
     base = settings.text_base_url if text else settings.image_base_url
     key = (settings.text_api_key if text else settings.image_api_key).get_secret_value()
     if not base:
-        raise ConfigurationError(f"CDS_{name.upper()}_BASE_URL is missing: the address of the OpenAI-style server")
-
-    async def headers() -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {key}"} if key else {}
-
+        raise ConfigurationError(f"CDS_{name.upper()}_BASE_URL is missing: the address of the model's server")
+    how = _profile(kind, settings.text_profile if text else settings.image_profile)
     return OpenAIStyle(
-        engine="openai",
+        engine=kind,
         model=model,
-        profile=profile(settings.text_profile if text else settings.image_profile),
-        envelope=Plain(base),
-        headers=headers,
+        profile=how,
+        envelope=_envelope(how, base),
+        headers=GoogleToken().headers if how.google and not key else _fixed(key),
         outbound=outbound,
         images=not text,
     )
 
 
-class Local:
-    """The in-process engine as something that can be probed: started with the first look, in a worker of its own."""
+def _profile(kind: str, name: str) -> EngineProfile:
+    """Engine vertex takes the profile vertex where none of its own was chosen."""
+    if kind == "vertex" and name == Settings.model_fields["text_profile"].default:
+        name = "vertex"
+    how = profile(name)
+    if kind == "vertex" and not how.google:
+        raise ConfigurationError(f"engine vertex takes the profile vertex, vertex-raw or vertex-openai, not '{name}'")
+    return how
 
-    def __init__(self, inner: InProcess) -> None:
-        self._inner = inner
-        self.generate = inner.generate
-        self.score_labels = inner.score_labels
 
-    @property
-    def identity(self) -> Identity:
-        """What will answer."""
-        return self._inner.identity
+def _envelope(how: EngineProfile, base: str) -> Envelope:
+    if how.route != "chat":
+        return vertex.Predicting(base, how.route)
+    return vertex.openai_route(base) if how.google else Plain(base)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What may be asked."""
-        return self._inner.capabilities
 
-    async def probe(self) -> None:
-        """Loaded, still loading, or failed for good."""
-        await self._inner.start()
-        if self._inner.state == "failed":
-            raise EngineRefused(self._inner.why)
-        if self._inner.state != "ready":
-            raise NotReady(f"loading {self._inner.identity.model}: {self._inner.stage.stage or 'starting'}")
+def _base(address: str) -> str:
+    """An absolute URL: as given, or of the Vertex AI endpoint that a resource name names."""
+    return address if address.startswith(("http:", "https:")) else vertex.endpoint(address).origin
 
-    async def aclose(self) -> None:
-        """End the worker."""
-        await self._inner.aclose()
+
+def _fixed(key: str) -> Headers:
+    async def headers() -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    return headers

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from cds_service.models.engine import Engine
+from cds_service.models.engine import CountsTokens, Engine
+from cds_service.models.faults import Unsupported
 from cds_service.models.prompting import Prompt, PromptTooLong, Rendered, estimated
 from cds_service.record.facts import Fact
 from cds_service.record.salience import Selection, kind_of
@@ -18,15 +19,6 @@ _ROUNDS = 8  # each re-counts; the estimate of the first is rarely off by more t
 _MARGIN = 24  # tokens an engine's chat template may add
 
 Variables = Callable[[Selection], Mapping[str, Any]]
-
-
-@runtime_checkable
-class CountsTokens(Protocol):
-    """An engine that can count a text as its model will read it."""
-
-    async def count_tokens(self, text: str) -> int:
-        """Tokens of the text, control tokens of the turn included."""
-        ...
 
 
 class Fitted(Rendered, frozen=True, kw_only=True):
@@ -73,7 +65,12 @@ def _uncounted(_: str) -> int:
 
 
 async def _count(engine: Engine, text: str) -> int:
-    return await engine.count_tokens(text) if isinstance(engine, CountsTokens) else estimated(text)
+    if isinstance(engine, CountsTokens):
+        try:
+            return await engine.count_tokens(text)
+        except Unsupported:  # a wrapper cannot know before it asks
+            return estimated(text)
+    return estimated(text)
 
 
 def _fewer(text: str, facts: int, tokens: int, limit: int) -> int:

@@ -98,6 +98,12 @@ class Completion(Struct, frozen=True):
     usage: Tokens | None = None
 
 
+class Tokenized(Struct, frozen=True):
+    """Answer of ``POST /tokenize`` (llama-server, vLLM)."""
+
+    tokens: list[int]
+
+
 class Envelope(Protocol):
     """Where a chat body goes and how it is wrapped there."""
 
@@ -163,6 +169,7 @@ class OpenAIStyle:
         self._salt = secrets.token_hex(16)
         takes_images = images and profile.images != "none"
         self.wants_images = images
+        self.counts = bool(profile.tokens)  # until the probe has tried
         self.capabilities = Capabilities(
             schema=profile.schema != "prompted",
             checked=profile.schema == "prompted",
@@ -206,9 +213,23 @@ class OpenAIStyle:
                 found[label] = max(found[label], likely.logprob)
         return Scores(logprobs=found, identity=self.identity, usage=_usage(completion))
 
+    async def count_tokens(self, text: str) -> int:
+        """See ``CountsTokens``: by the server's own tokenizer. Unsupported where the server has no such route."""
+        if not self.counts:
+            raise Unsupported(f"{self.profile.title} does not count tokens")
+        asked = {"model": self.identity.model, self.profile.tokens: neutralised(text)}
+        reply = await self.send("POST", f"{origin_of(self.envelope.url())}/tokenize", msgspec.json.encode(asked))
+        if reply.status != 200:
+            raise _fault(reply)
+        try:
+            return len(msgspec.json.decode(reply.body, type=Tokenized).tokens)
+        except msgspec.DecodeError:
+            raise Unreadable from None
+
     async def probe(self) -> None:
         """See ``Probed`` (standing.py)."""
         self.capabilities = await probing.probed(self)
+        self.counts = bool(self.profile.tokens) and await probing.counts_tokens(self)
 
     async def aclose(self) -> None:
         """The door out is closed by who made it."""
@@ -270,7 +291,9 @@ class OpenAIStyle:
     def _finish(self, choice: Choice, usage: Usage, limit: int) -> FinishReason:
         if choice.message.refusal:
             return "refusal"
-        if self.profile.truncation == "count":
+        if self.profile.truncation == "count" and choice.finish_reason is None:
+            if choice.message.content and not usage.completion_tokens:
+                raise Unreadable("the server does not count tokens, so that a cut answer could not be told")
             return "length" if usage.completion_tokens >= limit else "stop"
         finish = _FINISH.get(choice.finish_reason or "")
         if finish is None:

@@ -12,6 +12,7 @@ import msgspec
 from cds_service.models.engine import Capabilities, Generation, Identity, Image, Request, Scores
 from cds_service.models.faults import (
     BadAnswer,
+    EngineFault,
     EngineRefused,
     IgnoresSchema,
     ImageDropped,
@@ -50,6 +51,10 @@ class Server(Protocol):
         """Scores."""
         ...
 
+    async def count_tokens(self, text: str) -> int:
+        """Tokens of a text."""
+        ...
+
 
 async def probed(server: Server) -> Capabilities:
     """What the server showed that it can. Raises what ``Probed.probe`` (standing.py) says."""
@@ -60,6 +65,14 @@ async def probed(server: Server) -> Capabilities:
         await _sees_images(server)
     logprobs = await _scores_labels(server)
     return msgspec.structs.replace(server.capabilities, logprobs=logprobs)
+
+
+async def counts_tokens(server: Server) -> bool:
+    """Counting is a bonus too: without it prompts are fitted by an estimate. A gateway may well hide the route."""
+    try:
+        return await server.count_tokens("Potassium 6.1 mmol/L") > 0
+    except EngineFault:
+        return False
 
 
 def told(schema: Mapping[str, Any]) -> str:

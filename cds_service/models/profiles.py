@@ -26,7 +26,10 @@ class EngineProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     health: str = ""
     models: Literal["exact", "any"] = "exact"
     salt: str = ""
+    tokens: Literal["", "content", "prompt"] = ""
     truncation: Literal["finish_reason", "count"] = "finish_reason"
+    route: Literal["chat", "predict", "raw-predict"] = "chat"
+    google: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from cds_service import telemetry
 from cds_service.metrics import Metrics
 from cds_service.models.engine import Engine, Request
-from cds_service.models.faults import EngineFault, EngineRefused, NotReady
+from cds_service.models.faults import BreakerOpen, EngineFault, EngineRefused, NotReady
 from cds_service.models.wrappers.breaker import Breaker
 from cds_service.models.wrappers.deadline import Deadline
 from cds_service.models.wrappers.limit import Limit
@@ -136,7 +136,7 @@ class Standing:
 
 
 class _Gate(Wrapper):
-    """NotReady at once while the probe has not passed."""
+    """NotReady at once while the probe has not passed; no count of tokens is asked of an engine that is left alone."""
 
     def __init__(self, inner: Engine, standing: Standing) -> None:
         super().__init__(inner)
@@ -144,6 +144,16 @@ class _Gate(Wrapper):
 
     async def through(self, request: Request, ask: Ask[A]) -> A:
         """Ask, once it is known to answer."""
+        self._require()
+        return await ask(request)
+
+    async def count_tokens(self, text: str) -> int:
+        """See ``CountsTokens``."""
+        self._require()
+        if self._standing.breaker.state == "open":
+            raise BreakerOpen
+        return await super().count_tokens(text)
+
+    def _require(self) -> None:
         if self._standing.state != "ready":
             raise NotReady(f"engine {self._standing.name} is {self._standing.state}: {self._standing.why}")
-        return await ask(request)

@@ -41,10 +41,15 @@ class Chat:
         self._plain = _without_control_tokens(tokenizer)
         self._image_tokens = image_tokens
         self.image_id = int(tokenizer.convert_tokens_to_ids(tokenizer.image_token)) if image_tokens else -1
+        self._around = sum(len(piece) for piece in self._frame([{"type": "text", "text": MARK}]))
 
     def text(self, text: str) -> list[int]:
         """Ids of text in which no control token is recognised."""
         return list(self._plain.encode(text, add_special_tokens=False).ids) if text else []
+
+    def count(self, text: str) -> int:
+        """Tokens of a prompt with its frame. Touches only what several threads may read at once."""
+        return len(self.text(text.rstrip())) + self._around
 
     def turn(self, ask: Ask) -> Turn:
         """One user turn: images first, each with its label after it, then the prompt."""

@@ -14,7 +14,7 @@ from cds_service.models.engine import Capabilities, Generation, Identity, Reques
 from cds_service.models.faults import ConnectionFault, EngineFault, EngineRefused, NotReady, ServerFault, Truncated
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.child import Child
-from cds_service.models.in_process.wire import Answer, Ask, Cancel, Failed, Load, Picture, Piece, Scored
+from cds_service.models.in_process.wire import Answer, Ask, Cancel, Count, Counted, Failed, Load, Picture, Piece, Scored
 from cds_service.settings import Settings
 from cds_service.telemetry import log
 
@@ -157,29 +157,43 @@ class InProcess:
             usage=Usage(scored.prompt_tokens, 0),
         )
 
+    async def count_tokens(self, text: str) -> int:
+        """See ``CountsTokens``: by the checkpoint's own tokenizer, also while the model is at work."""
+        counted = await self._exchange(lambda key: Count(key, text))
+        return int(counted.tokens)
+
     async def _ask(self, request: Request, **how: Any) -> Any:
-        """Send, wait, and take it back when the caller goes away."""
-        child = self._require()
+        """One request, as the worker takes it."""
+        self._require()
         if lacks := self.capabilities.lacks(request):
             raise faults.Unsupported(lacks)
+        images = tuple(Picture(image.data, image.label) for image in request.images)
+
+        def ask(key: int) -> Ask:
+            return Ask(
+                id=key,
+                prompt=request.prompt,
+                fixed=request.fixed,
+                max_tokens=request.max_tokens,
+                images=images,
+                waiting=request.waiting,
+                **how,
+            )
+
+        return await self._exchange(ask, request)
+
+    async def _exchange(self, message: Callable[[int], Ask | Count], request: Request | None = None) -> Any:
+        """Send, wait, and take it back when the caller goes away."""
+        child = self._require()
         key = next(self._keys)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[key] = (future, request)
         try:
-            child.send(
-                Ask(
-                    id=key,
-                    prompt=request.prompt,
-                    fixed=request.fixed,
-                    max_tokens=request.max_tokens,
-                    images=tuple(Picture(image.data, image.label) for image in request.images),
-                    waiting=request.waiting,
-                    **how,
-                )
-            )
+            child.send(message(key))
             return await future
         except asyncio.CancelledError:
-            child.send(Cancel(key))
+            if request is not None:
+                child.send(Cancel(key))
             raise
         finally:
             self._waiting.pop(key, None)
@@ -211,7 +225,7 @@ class InProcess:
         if self._progress:
             self._progress(stage)
 
-    def _answered(self, message: Piece | Answer | Scored | Failed) -> None:
+    def _answered(self, message: Piece | Answer | Scored | Counted | Failed) -> None:
         future, request = self._waiting.get(message.id, (None, None))
         if future is None or future.done():
             return  # nobody waits for it any more

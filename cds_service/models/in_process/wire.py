@@ -46,6 +46,13 @@ class Ask(Struct, frozen=True, tag="ask", kw_only=True):
     stream: bool = False
 
 
+class Count(Struct, frozen=True, tag="count"):
+    """How many tokens this text is as a prompt; answered while the model is at work."""
+
+    id: int
+    text: str
+
+
 class Cancel(Struct, frozen=True, tag="cancel"):
     """Nobody waits for this one any more."""
 
@@ -100,6 +107,13 @@ class Scored(Struct, frozen=True, tag="scored", kw_only=True):
     prompt_tokens: int
 
 
+class Counted(Struct, frozen=True, tag="counted"):
+    """Tokens of a text, the frame of its turn included."""
+
+    id: int
+    tokens: int
+
+
 class Failed(Struct, frozen=True, tag="failed"):
     """This request got no answer. ``kind`` is the name of a leaf of models/faults.py."""
 
@@ -108,8 +122,8 @@ class Failed(Struct, frozen=True, tag="failed"):
     message: str
 
 
-ToWorker = Load | Ask | Cancel
-FromWorker = Progress | Ready | NotLoaded | Piece | Answer | Scored | Failed
+ToWorker = Load | Ask | Count | Cancel
+FromWorker = Progress | Ready | NotLoaded | Piece | Answer | Scored | Counted | Failed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

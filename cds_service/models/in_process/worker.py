@@ -1,7 +1,7 @@
 """``python -m cds_service.models.in_process.worker``: holds the model, reads requests on stdin, answers on stdout.
 
-One thread reads, one runs the model. Nothing of a prompt or an answer is written anywhere but to the pipe: standard error
-belongs to the libraries, and messages of faults hold kinds, not texts.
+One thread reads, and counts tokens when asked to; one runs the model. Nothing of a prompt or an answer is written anywhere
+but to the pipe: standard error belongs to the libraries, and messages of faults hold kinds, not texts.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.batching import Waiting
 from cds_service.models.in_process.loading import CannotLoad, Loaded, load
-from cds_service.models.in_process.wire import Ask, Cancel, Failed, FromWorker, Load
+from cds_service.models.in_process.wire import Ask, Cancel, Count, Counted, Failed, FromWorker, Load
 
 GPU_LOST = 3  # exit code: the device is gone, and only a new process gets it back
 BROKEN = 4  # exit code: a fault of our own; a new process starts clean
@@ -49,14 +50,15 @@ def main() -> int:
         pipe.send(wire.NotLoaded(str(fault)))
         return 1
     waiting = Waiting(max_batch=asked.max_batch, window_ms=asked.window_ms)
-    threading.Thread(target=_read, args=(incoming, waiting), daemon=True).start()
-    return _serve(loaded, asked, waiting, pipe)
+    return _serve(loaded, asked, waiting, pipe, incoming)
 
 
-def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe) -> int:
+def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe, incoming: BinaryIO) -> int:
     from cds_service.models.in_process.answering import Answering, DeviceLost
 
     answering = Answering(loaded, pipe.send, waiting.cancelled, prefixes=asked.prefixes)
+    reading = Reading(incoming, waiting, pipe, answering.chat.count)
+    threading.Thread(target=reading.run, daemon=True).start()
     pipe.send(
         wire.Ready(
             revision=loaded.revision,
@@ -90,15 +92,29 @@ def _next(waiting: Waiting) -> list[Ask]:
             return batch
 
 
-def _read(incoming: BinaryIO, waiting: Waiting) -> None:
+class Reading:
     """The reader's thread. The web process gone means nobody waits: end at once, whatever the model is doing."""
-    while (body := wire.read(incoming)) is not None:
-        message = wire.decode_to_worker(body)
+
+    def __init__(self, incoming: BinaryIO, waiting: Waiting, pipe: Pipe, count: Callable[[str], int]) -> None:
+        self._incoming, self._waiting, self._pipe, self._count = incoming, waiting, pipe, count
+
+    def run(self) -> None:
+        """Until the pipe closes; then the process ends, and so it does when a fault of our own stops the reading."""
+        code = BROKEN
+        try:
+            while (body := wire.read(self._incoming)) is not None:
+                self._take(wire.decode_to_worker(body))
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _take(self, message: wire.ToWorker) -> None:
         if isinstance(message, Ask):
-            waiting.put(message)
+            self._waiting.put(message)
+        elif isinstance(message, Count):
+            self._pipe.send(Counted(message.id, self._count(message.text)))
         elif isinstance(message, Cancel):
-            waiting.cancel(message.id)
-    os._exit(0)
+            self._waiting.cancel(message.id)
 
 
 def _pipes() -> tuple[Pipe, BinaryIO]:

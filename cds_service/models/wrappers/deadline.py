@@ -10,6 +10,8 @@ from cds_service.models.engine import Engine, Request
 from cds_service.models.faults import EngineTimeout
 from cds_service.models.wrappers.wrapper import A, Ask, Wrapper
 
+COUNT_S = 5.0  # patience with a count of tokens: it takes milliseconds or something is wrong
+
 
 class Deadline(Wrapper):
     """Cancels what is under way when the time is up. ``patience_s``: for requests that name no deadline."""
@@ -17,6 +19,14 @@ class Deadline(Wrapper):
     def __init__(self, inner: Engine, patience_s: float) -> None:
         super().__init__(inner)
         self._patience_s = patience_s
+
+    async def count_tokens(self, text: str) -> int:
+        """See ``CountsTokens``; EngineTimeout when the count does not come."""
+        try:
+            async with asyncio.timeout(COUNT_S):
+                return await super().count_tokens(text)
+        except TimeoutError:
+            raise EngineTimeout("the engine did not count the tokens of a prompt in time") from None
 
     async def through(self, request: Request, ask: Ask[A]) -> A:
         """The answer by the deadline, else EngineTimeout."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from cds_service.models.engine import Capabilities, Engine, Generation, Identity, Request, Scores
+from cds_service.models.engine import Capabilities, CountsTokens, Engine, Generation, Identity, Request, Scores
 from cds_service.models.faults import Unsupported
 
 A = TypeVar("A", Generation, Scores)
@@ -35,6 +35,12 @@ class Wrapper:
     async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
         """See ``Engine``."""
         return await self.through(request, lambda asked: self.inner.score_labels(asked, labels))
+
+    async def count_tokens(self, text: str) -> int:
+        """See ``CountsTokens``: takes no slot. Unsupported where the engine inside does not count."""
+        if not isinstance(self.inner, CountsTokens):
+            raise Unsupported("it does not count tokens")
+        return await self.inner.count_tokens(text)
 
     async def through(self, request: Request, ask: Ask[A]) -> A:
         """Ask the inner engine."""

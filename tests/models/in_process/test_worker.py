@@ -107,3 +107,19 @@ async def test_a_decoder_that_loses_the_grammar_gives_a_fault_and_no_answer(text
     assert kinds[0] == "stop"
     assert len(kinds) == 4
     assert "stop" not in kinds[1:], kinds
+
+
+async def test_a_look_at_the_engine_does_not_shorten_the_pause_before_a_restart(
+    text_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen, "BACKOFF_S", (60.0,))
+    engine = InProcess(loading(text_checkpoint))
+    await engine.start()
+    os.kill(engine.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        while engine.pid:
+            await asyncio.sleep(0.01)
+    with pytest.raises(NotReady):
+        await engine.probe()
+    assert engine.pid == 0
+    await engine.aclose()
