@@ -117,7 +117,7 @@ async def test_a_look_at_the_engine_does_not_shorten_the_pause_before_a_restart(
     await engine.start()
     os.kill(engine.pid, signal.SIGKILL)
     async with asyncio.timeout(5):
-        while engine.pid:
+        while engine.pid:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     with pytest.raises(NotReady):
         await engine.probe()
