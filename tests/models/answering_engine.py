@@ -6,13 +6,26 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import uvicorn
 from msgspec import Struct, field
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Listening(Protocol):
+    """An ASGI application that is told its address."""
+
+    url: str
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One request."""
+        ...
+
+
+S = TypeVar("S", bound=Listening)
 
 
 class Server(Struct):
@@ -38,11 +51,11 @@ class Server(Struct):
             if not message.get("more_body"):
                 break
         if scope["path"].endswith("/models"):
-            await _reply(send, 200, {"data": [{"id": "tiny"}]})
+            await reply(send, 200, {"data": [{"id": "tiny"}]})
         elif scope["method"] == "POST":
             await self._complete(json.loads(raw), receive, send)
         else:
-            await _reply(send, 200, {})
+            await reply(send, 200, {})
 
     async def _complete(self, body: dict[str, Any], receive: Receive, send: Send) -> None:
         asked = json.dumps(body["messages"])
@@ -61,29 +74,31 @@ class Server(Struct):
             await send({"type": "http.response.body", "body": b"{", "more_body": True})
             return
         if self.status != 200 and not probe:
-            await _reply(send, self.status, {"error": {"message": "secret words of the prompt"}})
+            await reply(send, self.status, {"error": {"message": "secret words of the prompt"}})
             return
         text = obedient(body) if probe else self.content(body)
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop" if probe else self.finish}
-        await _reply(send, 200, {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}})
+        await reply(send, 200, {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}})
 
 
 def obedient(body: dict[str, Any]) -> str:
     """The least document under the schema of a body."""
     wrapped = body.get("response_format", {}).get("json_schema", {}).get("schema")
-    return json.dumps(_least(wrapped), separators=(",", ":")) if wrapped else "Hello, how are you?"
+    return json.dumps(least(wrapped), separators=(",", ":")) if wrapped else "Hello, how are you?"
 
 
-def _least(schema: dict[str, Any]) -> Any:
+def least(schema: dict[str, Any]) -> Any:
+    """The least value under a schema."""
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema["type"]
     if kind == "object":
-        return {name: _least(child) for name, child in schema["properties"].items()}
+        return {name: least(child) for name, child in schema["properties"].items()}
     return {"string": "x", "integer": schema.get("minimum", 0), "boolean": True, "array": []}[kind]
 
 
-async def _reply(send: Send, status: int, body: Any) -> None:
+async def reply(send: Send, status: int, body: Any) -> None:
+    """A whole JSON answer."""
     payload = json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(payload)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -91,7 +106,7 @@ async def _reply(send: Send, status: int, body: Any) -> None:
 
 
 @contextmanager
-def serving(server: Server) -> Iterator[Server]:
+def serving(server: S) -> Iterator[S]:
     """The server on a free port, in a thread of its own."""
     config = uvicorn.Config(server, host="127.0.0.1", port=0, log_config=None, lifespan="off")  # type: ignore[arg-type]
     running = uvicorn.Server(config)

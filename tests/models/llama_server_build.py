@@ -37,8 +37,8 @@ def build() -> None:
     """Download, compile, keep."""
     with tempfile.TemporaryDirectory(prefix="llama-") as scratch:
         where = Path(scratch)
-        _run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation",
-             "--no-binary", ":all:", "--dest", scratch, f"llama-cpp-python=={VERSION}")  # fmt: skip
+        _run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
+             "--dest", scratch, f"llama-cpp-python=={VERSION}")  # fmt: skip
         with tarfile.open(next(where.glob("*.tar.gz"))) as archive:
             archive.extractall(where, filter="data")
         source = next(where.glob("*/vendor/llama.cpp"))
