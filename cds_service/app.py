@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from cds_service import __version__, telemetry
 from cds_service.assessments.jobs import Jobs, Limits, Work
 from cds_service.assessments.key import Keys
 from cds_service.assessments.store import Store
+from cds_service.assessments.task import Task
 from cds_service.assessments.tasks import load_tasks
 from cds_service.assessments.texts import KIND, Stands, Texts
 from cds_service.audit import Audit
@@ -233,10 +234,11 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
     """What keeps and makes a model's results. dbos is imported when the jobs start, in the background."""
     settings, gateway, count = parts.settings, parts.gateway, parts.metrics.count
     store, prompts = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=count), prompting.load()
+    tasks = load_tasks(prompts)
     works: dict[str, Work] = {}
     texts = viewer = reader = None
     if text is not None:
-        texts = Texts(text, load_tasks(prompts), store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
+        texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
         works[KIND] = texts.make
     if image is not None:
         viewer = viewer_of(settings, parts.outbound, _dicomweb(settings))
@@ -251,7 +253,9 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
         url=settings.database if gateway.shared else f"sqlite:///{settings.state_dir / 'jobs.sqlite3'}",
         limits=Limits(slots=settings.job_slots, depth=settings.job_depth, age_s=settings.job_age_s),
         count=count,
-        ended=lambda _key, task, state, reason: parts.audit.write("assessment", state=state, notes=[task, reason]),
+        ended=lambda _key, task, state, reason: parts.audit.write(
+            "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image)
+        ),
     )
     if texts is not None:
         texts.use(jobs)
@@ -261,6 +265,14 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
         else None
     )
     return Assessments(jobs=jobs, texts=texts, reads=reads, viewer=viewer)
+
+
+def _made_by(job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None) -> dict[str, list[str]]:
+    """The prompt and the engine of a job, for its audit line."""
+    task = tasks.get(job.partition(":")[2])
+    engine = text.engine if task is not None and text is not None else image
+    prompts = [task.label] if task is not None else []
+    return {"prompts": prompts, "engines": [engine.identity.label] if engine is not None else []}
 
 
 def _not_ready(standing: Standing | None) -> str:

@@ -2,6 +2,7 @@
 
 Another fact, another draft, another question, prompt, engine, rule pack, switched rule or version of this code gives
 another key, so that nothing old is ever shown (fault row 60), and no tenant can name another's results (row 63).
+Neither the service that asks nor the numbers of the facts are part of it: what one hook had made another one finds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.resources.abc import Traversable
 import msgspec
 
 from cds_service import __version__
+from cds_service.assessments.places import ranged
 from cds_service.assessments.task import Subject, Task
 from cds_service.encryption import Cipher
 from cds_service.models.engine import Identity
@@ -32,13 +34,12 @@ class Keys:
         self._pack: Pack | None = None
         self._rules = ""
 
-    def key(self, tenant: str, service: str, task: Task, subject: Subject, identity: Identity, pack: Pack) -> str:
+    def key(self, tenant: str, task: Task, subject: Subject, identity: Identity, pack: Pack) -> str:
         """32 hex digits that tell nothing. ``tenant`` is the client with its tenant, as its token names them."""
         return self._cipher.pseudonym(
             "assessment",
             tenant,
             subject.record.person.reference,
-            service,
             task.name,
             task.label,
             *(identity.engine, identity.model, identity.revision),
@@ -57,11 +58,13 @@ class Keys:
 
 def digest(task: Task, subject: Subject) -> str:
     """SHA-256 over what the prompt would hold. Of the clock only the day counts: words like "yesterday" turn with it."""
-    offered = [fact for fact in task.offered(subject) if fact is not subject.order]
-    held = inputs(subject.record, Selection(offered, subject.selection.left_out), subject.zone, order=subject.order)
+    held = inputs(subject.record, Selection([], subject.selection.left_out), subject.zone)
     held["now"] = held["now"][:10]
-    found = [(f.rule.id, f.key, f.severity.value, [fact.id for fact in f.facts]) for f in subject.findings]
-    return hashlib.sha256(msgspec.json.encode((held, found, subject.question))).hexdigest()
+    facts = ranged(task, subject)
+    about = [line for line, fact in facts if fact is subject.order]
+    lines = [line for line, fact in facts if fact is not subject.order]
+    found = [(f.rule.id, f.key, f.severity.value, sorted(fact.reference for fact in f.facts)) for f in subject.findings]
+    return hashlib.sha256(msgspec.json.encode((held, about, lines, found, subject.question))).hexdigest()
 
 
 @lru_cache(maxsize=1)

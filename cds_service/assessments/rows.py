@@ -80,6 +80,13 @@ def add(connection: Connection, key: str, task: str, snapshot: bytes, now: int) 
     return int(round_)
 
 
+def queued(connection: Connection, key: str) -> int:
+    """The round of a job that is queued and not begun, else 0."""
+    job = assessment_job.c
+    query = select(job.round).where(job.key == key, job.state == "queued")
+    return int(connection.execute(query).scalar() or 0)
+
+
 def begin(connection: Connection, key: str, now: int) -> Job | None:
     """Another attempt; None when the job has ended already or its snapshot is gone."""
     job = assessment_job.c

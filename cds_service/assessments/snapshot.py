@@ -24,7 +24,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """One question over one record. Facts are named by their numbers, which the record fixes."""
 
     tenant: str
-    service: str
     task: str
     record: Record
     facts: list[int]  # the selection, most important first
@@ -35,11 +34,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     waiting: bool = False
 
 
-def of(tenant: str, service: str, task: str, subject: Subject) -> Snapshot:
+def of(tenant: str, task: str, subject: Subject) -> Snapshot:
     """The snapshot of a subject."""
     return Snapshot(
         tenant=tenant,
-        service=service,
         task=task,
         record=subject.record,
         facts=[fact.number for fact in subject.selection.facts],

@@ -58,6 +58,11 @@ class Task(Protocol):
         """``triage@1 sha256:…``: part of every cache key."""
         ...
 
+    @property
+    def scores(self) -> bool:
+        """True when it needs an engine that scores labels."""
+        ...
+
     def offered(self, subject: Subject) -> Sequence[Fact]:
         """The facts its prompt would hold, the order included: what the cache key's digest covers, beside the question."""
         ...

@@ -17,6 +17,7 @@ from msgspec import Struct
 from cds_service.assessments import snapshot
 from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete
 from cds_service.assessments.key import Keys
+from cds_service.assessments.places import numbered, placed, ranged
 from cds_service.assessments.rows import AGAIN_MS, SPENT
 from cds_service.assessments.store import Store
 from cds_service.assessments.task import Checked, Subject, Task
@@ -61,11 +62,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """One assessment a service wants."""
 
     tenant: str
-    service: str
     task: str
     subject: Subject
     pack: Pack
     deadline: float  # moment of the event loop's clock
+    wait: bool = True  # whether the call may wait for it
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -101,17 +102,17 @@ class Texts:
     async def get(self, wanted: Wanted) -> Outcome:
         """Ready, pending or failed by the deadline; never raises for an engine, a job or a database."""
         switch = self._switches.ai
-        if switch is Switch.OFF or not wanted.subject.selection.facts:
+        if switch is Switch.OFF or not self._apt(wanted):
             return Outcome(task=wanted.task, state="off", shown=False)
         shown = switch is Switch.ON
         key = self._key(wanted)
         if (held := self._store.held(key)) is not None:
-            return _ready(held, wanted.task, shown)
+            return self._ready(held, wanted, shown)
         now = asyncio.get_running_loop().time()
-        fits = shown and self._standing.fits(wanted.deadline - now - RESERVE_S)
+        fits = shown and wanted.wait and self._standing.fits(wanted.deadline - now - RESERVE_S)
         found = await self._look(key, min(wanted.deadline, now + LOOK_S))
         if isinstance(found, bytes):
-            return _ready(found, wanted.task, shown)
+            return self._ready(found, wanted, shown)
         if found:
             return Outcome(task=wanted.task, state="failed", why=found, shown=shown)
         refused = self._ask(key, wanted, WAITING if fits else SHOWN)
@@ -120,12 +121,12 @@ class Texts:
         if fits and self._jobs is not None:
             await self._jobs.wait(key, wanted.deadline - RESERVE_S)
             if (held := self._store.held(key)) is not None:
-                return _ready(held, wanted.task, shown)
+                return self._ready(held, wanted, shown)
         return Outcome(task=wanted.task, state="pending", shown=shown)
 
     def warm(self, wanted: Wanted) -> None:
         """Have it made for a later call. Nobody waits for it, and nobody is told when it cannot be."""
-        if self._switches.ai is Switch.OFF or not wanted.subject.selection.facts:
+        if self._switches.ai is Switch.OFF or not self._apt(wanted):
             return
         key = self._key(wanted)
         if self._store.held(key) is None:
@@ -140,24 +141,24 @@ class Texts:
             raise Obsolete
         subject = await asyncio.to_thread(snapshot.subject, shot, pack)
         engine = self._standing.engine
-        if self._keys.key(shot.tenant, shot.service, task, subject, engine.identity, pack) != key:
+        if self._keys.key(shot.tenant, task, subject, engine.identity, pack) != key:
             raise Obsolete
         if self._standing.state != "ready":
             raise NotReady
         checked = await task.run(engine, subject)
         if checked.identity != engine.identity:
             raise Obsolete
-        return msgspec.msgpack.encode(checked)
+        return msgspec.msgpack.encode(placed(checked, [fact for _, fact in ranged(task, subject)]))
 
     def _key(self, wanted: Wanted) -> str:
         task, identity = self._tasks[wanted.task], self._standing.engine.identity
-        return self._keys.key(wanted.tenant, wanted.service, task, wanted.subject, identity, wanted.pack)
+        return self._keys.key(wanted.tenant, task, wanted.subject, identity, wanted.pack)
 
     def _ask(self, key: str, wanted: Wanted, priority: int) -> str:
         if self._jobs is None:
             return "jobs are not started"
         subject = msgspec.structs.replace(wanted.subject, waiting=priority == WAITING)
-        shot = snapshot.of(wanted.tenant, wanted.service, wanted.task, subject)
+        shot = snapshot.of(wanted.tenant, wanted.task, subject)
         return self._jobs.ask(key, f"{KIND}:{wanted.task}", partial(snapshot.encode, shot), priority)
 
     async def _look(self, key: str, deadline: float) -> bytes | str:
@@ -175,6 +176,12 @@ class Texts:
         spent = state.state in SPENT and self._store.now() - state.changed_at < AGAIN_MS
         return state.reason if spent else ""
 
+    def _apt(self, wanted: Wanted) -> bool:
+        """There is something to ask about, and the engine can answer this sort of question."""
+        scores = self._tasks[wanted.task].scores
+        return bool(wanted.subject.selection.facts) and (not scores or self._standing.engine.capabilities.logprobs)
 
-def _ready(held: bytes, task: str, shown: bool) -> Outcome:
-    return Outcome(task=task, state="ready", checked=msgspec.msgpack.decode(held, type=Checked), shown=shown)
+    def _ready(self, held: bytes, wanted: Wanted, shown: bool) -> Outcome:
+        facts = [fact for _, fact in ranged(self._tasks[wanted.task], wanted.subject)]
+        checked = numbered(msgspec.msgpack.decode(held, type=Checked), facts)
+        return Outcome(task=wanted.task, state="ready", checked=checked, shown=shown)

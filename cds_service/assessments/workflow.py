@@ -15,6 +15,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 NAME = "medgemma-cds"
 VERSION = "assessments-1"  # raised when the steps below change; what a job does to its record is part of its key
 QUEUE = "assessments"
+HURRIED = "assessments-hurried"  # no limit: what is in it is waited for
 POLL_S = 0.2
 BACKOFF_S = (0.5, 2.0, 8.0, 30.0)  # pauses between attempts; one attempt more than pauses
 AGAIN = "again"
@@ -58,6 +59,7 @@ def launch(url: str, executor: str, run: Attempt, slots: int) -> None:
     _quiet()
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=slots, polling_interval_sec=POLL_S)
+    DBOS.register_queue(HURRIED, polling_interval_sec=POLL_S)
 
 
 def enqueue(workflow: str, priority: int) -> None:
@@ -70,6 +72,13 @@ def start(workflow: str) -> None:
     """Run a job at once, past the queue: somebody waits for it."""
     with SetWorkflowID(workflow):
         DBOS.start_workflow(assess, workflow)
+
+
+def hurry(workflow: str) -> None:
+    """Take a job that waits in the queue past it: somebody waits for it now. One that has begun is left alone."""
+    status = DBOS.get_workflow_status(workflow)
+    if status is not None and status.status == "ENQUEUED":
+        DBOS.resume_workflow(workflow, queue_name=HURRIED)
 
 
 def unfinished() -> Sequence[tuple[str, str]]:

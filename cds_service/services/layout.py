@@ -178,11 +178,26 @@ def issued(sheet: Sheet, uuid: str, findings: Sequence[Finding], indicator: str)
     )
 
 
-def arrange(findings: Sequence[Finding], fixed: Sequence[Laid], sheet: Sheet) -> list[Laid]:
+def arrange(
+    findings: Sequence[Finding], fixed: Sequence[Laid], sheet: Sheet, optional: Sequence[Laid] = ()
+) -> list[Laid]:
     """Findings as cards beside ``fixed`` ones, worst first, at most ``profile.max_cards`` in all.
 
     One card each while they fit; else all criticals share one card and, if still needed, all others share one.
+    ``optional`` ones take what room is left: no finding is merged for their sake.
     """
+    cards = _beside(findings, fixed, sheet)
+    return cards + list(optional)[: max(0, sheet.profile.max_cards - len(cards))]
+
+
+def given_way(optional: Sequence[Laid], laid: Sequence[Laid]) -> tuple[str, ...]:
+    """For the audit line: optional cards that found no room."""
+    shown = {each.issued.uuid for each in laid}
+    left = [each.card.source.topic.code for each in optional if each.issued.uuid not in shown and each.card.source.topic]
+    return tuple(f"no room for the card {code}" for code in left)
+
+
+def _beside(findings: Sequence[Finding], fixed: Sequence[Laid], sheet: Sheet) -> list[Laid]:
     room = max(1, sheet.profile.max_cards - len(fixed))
     ranked = sorted(findings, key=lambda f: -f.severity.rank)
     if len(ranked) <= room:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cds_service.rules.catalogue import Severity
 from cds_service.services import layout, templates
+from cds_service.services.assessed import Assessed
 from cds_service.services.chart import Charts
 from cds_service.services.service import Answer, Call
 from cds_service.services.showing import Showing
@@ -20,14 +21,17 @@ class OrderPrecheck:
     )
     prefetch = templates.prefetch(id)
 
-    def __init__(self, charts: Charts, showing: Showing) -> None:
+    def __init__(self, charts: Charts, showing: Showing, assessed: Assessed | None = None) -> None:
         self._charts = charts
         self._showing = showing
+        self._assessed = assessed
         self._expected = templates.expected(self.id)
 
     async def answer(self, call: Call) -> Answer:
         """Drafts are expected to be incomplete here: what cannot be checked yet is left to order-sign."""
         chart = await self._charts.open(call, self.prefetch, self._expected)
+        if self._assessed is not None:
+            self._assessed.warm_orders(call, chart)
         relevant = [
             finding
             for finding in chart.order_findings

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from cds_service.rules.triage import urgency_floor
-from cds_service.services import layout, priority, templates
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from cds_service.hooks.protocol import Coding
+from cds_service.services import assessed, cited, layout, options, priority, templates
+from cds_service.services.assessed import Assessed, Opinion
 from cds_service.services.chart import Chart, Charts
+from cds_service.services.raising import Suggested, suggest
 from cds_service.services.service import Answer, Call
 from cds_service.services.showing import Showing, switched_on
 
+OPTIONS = Coding(code="orderoptions", system=layout.RULE_SYSTEM, display="Options beside an order")
+
 
 class OrderTriage:
-    """Conflicts of the drafts with the record, each with its facts; nothing to say means no cards."""
+    """Conflicts of the drafts with the record, each with its facts; nothing to say means no cards.
+
+    With a model its category may raise a suggestion above the rules' floor, and its options have a card of their own.
+    """
 
     id = "order-triage"
     hook = "order-sign"
@@ -21,28 +32,43 @@ class OrderTriage:
     )
     prefetch = templates.prefetch(id)
 
-    def __init__(self, charts: Charts, showing: Showing) -> None:
+    def __init__(self, charts: Charts, showing: Showing, assessed: Assessed | None = None) -> None:
         self._charts = charts
         self._showing = showing
+        self._assessed = assessed
         self._expected = templates.expected(self.id)
 
     async def answer(self, call: Call) -> Answer:
-        """Order findings as cards; all priority suggestions share one."""
+        """Order findings as cards; all priority suggestions share one, all options another that gives way first."""
         chart = await self._charts.open(call, self.prefetch, self._expected)
         shown = await self._showing.choose(call, chart.order_findings)
         sheet = self._showing.sheet(self.id, call)
-        suggested = self._priority(chart, sheet)
-        laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet)
-        return shown.answer(laid, chart)
+        opinions = await self._assessed.orders(call, chart) if self._assessed else []
+        facts = cited.facts_of(chart.record) if opinions else {}
+        suggested = priority.card(self._priorities(chart, sheet, opinions), sheet, facts)
+        optional = _options(opinions, sheet, facts)
+        laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet, optional)
+        outcomes = [outcome for opinion in opinions for outcome in opinion.outcomes]
+        answer = shown.answer(laid, chart, assessed.counts(outcomes))
+        notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))
+        return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
 
-    def _priority(self, chart: Chart, sheet: layout.Sheet) -> layout.Laid | None:
+    def _priorities(self, chart: Chart, sheet: layout.Sheet, opinions: Sequence[Opinion]) -> list[Suggested]:
         """Findings about the patient are not shown on order-sign; they feed the floor."""
+        if "ServiceRequest" not in (sheet.profile.suggestion_types or ("ServiceRequest",)):
+            return []
         supporting = switched_on(chart.findings)
-        floors = []
-        for order in chart.record.orders:
-            if order.resource_type != "ServiceRequest" or order.do_not_perform:
-                continue
-            floor = urgency_floor(chart.pack, supporting, order)
-            if floor.priority and "ServiceRequest" in (sheet.profile.suggestion_types or ("ServiceRequest",)):
-                floors.append((order, floor.priority, floor.urgency, floor.findings))
-        return priority.card(floors, sheet)
+        labels = self._assessed is not None and self._assessed.labels
+        said = {id(opinion.order): opinion for opinion in opinions}
+        found = [
+            suggest(chart.pack, supporting, order, said.get(id(order)), labels=labels)
+            for order in chart.record.orders
+            if order.resource_type == "ServiceRequest" and not order.do_not_perform
+        ]
+        return [each for each in found if each is not None]
+
+
+def _options(opinions: Sequence[Opinion], sheet: layout.Sheet, facts: cited.Facts) -> list[layout.Laid]:
+    found = [(opinion.order.label, assessed.usable(opinion.review)) for opinion in opinions]
+    card = options.card(OPTIONS, [options.Options(about, made) for about, made in found if made], sheet, facts)
+    return [card] if card else []

@@ -7,21 +7,22 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from cds_service.assessments.texts import Outcome
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.models.summarise import WITHHELD, Summariser, Summary
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity
-from cds_service.services import assessed, layout, templates
-from cds_service.services.assessed import Assessed
+from cds_service.services import assessed, cited, layout, options, templates
+from cds_service.services.assessed import BUDGET, Assessed
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.not_seen import not_seen
 from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 
-BUDGET = 24  # facts offered to the engine
 CITED = 8  # facts printed beside a remark
+CONSIDERATIONS = Coding(code="considerations", system=layout.RULE_SYSTEM, display="What could be considered")
 
 
 class PatientSummary:
@@ -51,24 +52,34 @@ class PatientSummary:
         shown = await self._showing.choose(call, chart.findings)
         sheet = self._showing.sheet(self.id, call)
         selection = salience.rank(chart.record, BUDGET)
-        summary, said, notes = await self._summary(call, chart, selection, sheet)
+        outcomes = await self._assessed.chart(call, chart, selection) if self._assessed else ()
+        summary, said = self._summary(outcomes[0] if outcomes else None, chart, selection, sheet)
         alerts = [f for f in shown.findings if f.severity is not Severity.INFO]
         remarks = [f for f in shown.findings if f.severity is Severity.INFO]
         fixed = _summary_card(summary, remarks, chart.record, sheet, said)
-        laid = layout.arrange(alerts, [fixed] if fixed else [], sheet)
-        answer = shown.answer(laid, chart, {"statements_dropped": sum(summary.dropped.values())})
+        optional = _considerations(outcomes[1], chart.record, sheet) if outcomes else []
+        laid = layout.arrange(alerts, [fixed] if fixed else [], sheet, optional)
+        counts = {"statements_dropped": sum(summary.dropped.values())}
+        answer = shown.answer(laid, chart, counts | assessed.counts(outcomes[1:]))
+        notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))
         return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
 
-    async def _summary(
-        self, call: Call, chart: Chart, selection: salience.Selection, sheet: layout.Sheet
-    ) -> tuple[Summary, str, tuple[str, ...]]:
+    def _summary(
+        self, outcome: Outcome | None, chart: Chart, selection: salience.Selection, sheet: layout.Sheet
+    ) -> tuple[Summary, str]:
         """The model's summary where it is ready and stood up to the record, else the extractive one and why."""
-        outcome = await self._assessed.summary(self.id, call, chart, selection) if self._assessed else None
         made = assessed.as_summary(outcome, selection) if outcome else None
-        if outcome is None:
-            return self._summariser.summarise(chart.record, selection, sheet.zone), "", ()
-        said = assessed.remark(outcome, pending=sheet.profile.pending_card)
-        return (made or self._summariser.summarise(chart.record, selection, sheet.zone), said, assessed.notes(outcome))
+        said = assessed.remark(outcome, pending=sheet.profile.pending_card) if outcome else ""
+        return made or self._summariser.summarise(chart.record, selection, sheet.zone), said
+
+
+def _considerations(outcome: Outcome, record: Record, sheet: layout.Sheet) -> list[layout.Laid]:
+    """Options about the patient, where they are there; they wait for a later opening of the chart otherwise."""
+    checked = assessed.usable(outcome)
+    if checked is None:
+        return []
+    card = options.card(CONSIDERATIONS, [options.Options("", checked)], sheet, cited.facts_of(record))
+    return [card] if card else []
 
 
 def _summary_card(
@@ -87,10 +98,7 @@ def _summary_card(
     if remarks:
         parts.append("**To keep in mind**\n\n" + "\n".join(f"- {_remark(f, sheet)}" for f in remarks))
     if summary.statements:
-        lines = [
-            f"- {escape(s.text)} *({escape(', '.join(dict.fromkeys(facts[i].reference for i in s.fact_ids if i in facts)))})*"
-            for s in summary.statements
-        ]
+        lines = [f"- {cited.statement(each, facts)}" for each in summary.statements]
         parts.append(f"**From the record** ({escape(summary.label)})\n\n" + "\n".join(lines))
     if gaps:
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
@@ -119,11 +127,11 @@ def _summary_card(
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
-    cited = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:CITED])
+    printed = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:CITED])
     missing = f". Not recorded: {', '.join(finding.missing)}." if finding.missing else ""
     source = f"— rule {finding.rule.id} {finding.rule.version}"
     summary = finding.summary.rstrip(".") if missing else finding.summary
-    return escape(f"{summary}{missing}") + (f" *({escape(cited)})*" if cited else "") + f" {escape(source)}"
+    return escape(f"{summary}{missing}") + (f" *({escape(printed)})*" if printed else "") + f" {escape(source)}"
 
 
 def _headline(summary: Summary, remarks: Sequence[Finding], gaps: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A suggested priority for draft orders: the rules' urgency floor, never lower than the order's own (DESIGN §5.5)."""
+"""The card of suggested priorities: the rules' urgency floor, or the model's category above it, each said to be whose (DESIGN §5.5)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from cds_service.hooks.markdown import escape
-from cds_service.hooks.protocol import Action, Card, Coding, Source, decode_as_written
+from cds_service.hooks.protocol import Action, Card, Coding, Source, Suggestion, decode_as_written
 from cds_service.record.facts import Order
-from cds_service.rules.catalogue import Finding, Severity, Urgency
-from cds_service.services import layout
+from cds_service.rules.catalogue import Finding, Severity
+from cds_service.services import assessed, cited, layout
+from cds_service.services.raising import Suggested
+from cds_service.services.service import IssuedCard
+
+SUGGESTS = "AI suggests"
 
 
 def raised(order: Order, priority: str) -> Raw:
@@ -37,45 +42,63 @@ def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, (str, dict, list)) and not value)
 
 
-def card(floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], sheet: layout.Sheet) -> layout.Laid | None:
-    """One card for all priority suggestions; None when no order is below its floor."""
-    if not floors:
+def card(suggested: Sequence[Suggested], sheet: layout.Sheet, facts: cited.Facts) -> layout.Laid | None:
+    """One card for all priority suggestions; None when there is none. ``facts``: the record's, for what a model cites."""
+    if not suggested:
         return None
-    suggestions = []
-    for order, priority, _, _ in floors:
-        before = order.priority or "routine (not stated)"
-        suggestions.append(
-            layout.suggestion(
-                layout.fit(f"Set priority {priority}: {order.label}", 100),
-                Action(
-                    type="update",
-                    description=layout.fit(f"Change the priority of {order.label} from {before} to {priority}", 200),
-                    resource=raised(order, priority),
-                ),
-            )
-        )
-    findings = list({id(f): f for _, _, _, supporting in floors for f in supporting}.values())
-    first = floors[0]
-    labels = [order.label for order, *_ in floors]
-    names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({'; '.join(labels)})"
+    findings = list({id(f): f for each in suggested for f in each.findings}.values())
     uuid = str(uuid4())
     laid = layout.Laid(
         Card(
             uuid=uuid,
-            summary=layout.fit(
-                f"Consider priority {first[1]} for {names}: {_why(findings)}", sheet.profile.summary_length
-            ),
+            summary=layout.fit(_summary(suggested, findings), sheet.profile.summary_length),
             indicator="warning" if any(f.severity is Severity.CRITICAL for f in findings) else "info",
             source=Source(
-                label=layout.LABEL,
+                label=_label(suggested),
                 topic=Coding(code="orderpriority", system=layout.RULE_SYSTEM, display="Suggested order priority"),
             ),
-            detail=_detail(floors, findings, sheet),
+            detail=_detail(suggested, findings, sheet, facts),
             overrideReasons=layout.overrides(("already-known", "not-applicable", "disagree"), sheet),
         ),
-        layout.issued(sheet, uuid, findings, "info"),
+        _issued(suggested, layout.issued(sheet, uuid, findings, "info")),
     )
-    return layout.with_suggestions(laid, suggestions, sheet)
+    return layout.with_suggestions(laid, [_suggestion(each) for each in suggested], sheet)
+
+
+def _suggestion(each: Suggested) -> Suggestion:
+    order, before = each.order, each.order.priority or "routine (not stated)"
+    mark = f"{SUGGESTS}: set" if each.model is not None else "Set"
+    return layout.suggestion(
+        layout.fit(f"{mark} priority {each.priority}: {order.label}", 100),
+        Action(
+            type="update",
+            description=layout.fit(f"Change the priority of {order.label} from {before} to {each.priority}", 200),
+            resource=raised(order, each.priority),
+        ),
+    )
+
+
+def _summary(suggested: Sequence[Suggested], findings: Sequence[Finding]) -> str:
+    first = suggested[0]
+    labels = [each.order.label for each in suggested]
+    names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({'; '.join(labels)})"
+    if first.model is None:
+        return f"Consider priority {first.priority} for {names}: {_why(findings)}"
+    floor = f"; rules ask for at least {first.floor}: {_why(first.findings)}" if first.floor else ""
+    return f"{SUGGESTS} priority {first.priority} for {names} ({assessed.DRAFTED}){floor}"
+
+
+def _label(suggested: Sequence[Suggested]) -> str:
+    labels = list(dict.fromkeys(assessed.label(each.model) for each in suggested if each.model is not None))
+    if not labels:
+        return layout.LABEL
+    by_rules = any(each.floor for each in suggested)
+    return f"{layout.LABEL}; {'; '.join(labels)}" if by_rules else f"MedGemma CDS: {'; '.join(labels)}"
+
+
+def _issued(suggested: Sequence[Suggested], card: IssuedCard) -> IssuedCard:
+    model = next((each.model for each in suggested if each.model is not None), None)
+    return card if model is None else replace(card, prompt=model.prompt, engine=model.identity.label)
 
 
 def _why(findings: Sequence[Finding]) -> str:
@@ -83,17 +106,34 @@ def _why(findings: Sequence[Finding]) -> str:
 
 
 def _detail(
-    floors: Sequence[tuple[Order, str, Urgency, Sequence[Finding]]], findings: Sequence[Finding], sheet: layout.Sheet
+    suggested: Sequence[Suggested], findings: Sequence[Finding], sheet: layout.Sheet, facts: cited.Facts
 ) -> str:
-    rows = ["| Order | Priority now | Suggested at least |", "| --- | --- | --- |"]
-    rows += [
-        f"| {escape(order.label)} | {order.priority or 'not stated'} | {priority} |" for order, priority, *_ in floors
-    ]
-    reasons = "\n\n".join(
-        f"**{escape(finding.summary)}**\n\n{layout.block(finding, sheet.zone)}" for finding in findings
-    )
-    return (
-        "\n".join(rows)
-        + "\n\nThe suggestion is a floor computed by rules from the findings below. It never lowers a priority; "
-        "the order is otherwise unchanged.\n\n" + reasons
-    )
+    by_rules = [each for each in suggested if each.floor]
+    parts = [_said_by_model(each, facts) for each in suggested if each.model is not None]
+    if by_rules:
+        rows = ["| Order | Priority now | Suggested at least |", "| --- | --- | --- |"]
+        rows += [
+            f"| {escape(each.order.label)} | {each.order.priority or 'not stated'} | {each.floor} |"
+            for each in by_rules
+        ]
+        parts.append(
+            "\n".join(rows)
+            + "\n\nThe suggestion is a floor computed by rules from the findings below. It never lowers a priority; "
+            "the order is otherwise unchanged."
+        )
+        parts += [f"**{escape(finding.summary)}**\n\n{layout.block(finding, sheet.zone)}" for finding in findings]
+    return "\n\n".join(parts)
+
+
+def _said_by_model(each: Suggested, facts: cited.Facts) -> str:
+    """Whose suggestion it is, and its reasons with their facts."""
+    model = each.model
+    if model is None:
+        return ""
+    now, rules = each.order.priority or "not stated", each.floor or "no more than it has"
+    title = f"**{SUGGESTS} {each.priority}: {escape(each.order.label)}** ({escape(assessed.label(model))})"
+    standing = f"Priority now: {escape(now)}. Rules ask for: {rules}. The model may raise a priority, never lower one."
+    if model.provisional:
+        standing += " Provisional: a label without its reasons, which are being prepared."
+    lines = [f"- {cited.statement(said, facts)}" for said in model.statements]
+    return "\n\n".join(filter(None, (title, standing, "\n".join(lines))))

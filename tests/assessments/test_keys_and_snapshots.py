@@ -45,10 +45,10 @@ def subject(*, now: datetime = NOW, **changed: Any) -> Subject:
     return Subject(record=record, selection=salience.rank(record, 24), findings=findings, zone=ZoneInfo("UTC"))
 
 
-def key(tenant: str = "a", service: str = "patient-summary", **changed: Any) -> str:
+def key(tenant: str = "a", **changed: Any) -> str:
     """A key with one thing changed."""
     given_ = {"task": TASK, "subject": subject(), "identity": IDENTITY, "pack": PACK} | changed
-    return Keys(CIPHER).key(tenant, service, **given_)
+    return Keys(CIPHER).key(tenant, **given_)
 
 
 def test_row_60_any_change_of_data_prompt_engine_or_rules_gives_another_key() -> None:
@@ -66,7 +66,6 @@ def test_row_60_any_change_of_data_prompt_engine_or_rules_gives_another_key() ->
         key(identity=Identity("vertex", "double", "1")),
         key(pack=replace(PACK, hash="another")),
         key(pack=PACK.switched({rule: Switch.SHADOW})),
-        key(service="encounter-brief"),
         key(tenant="b"),
     ]
     assert len(set(keys)) == len(keys)
@@ -80,12 +79,12 @@ def test_the_key_turns_with_the_day_and_not_with_the_minute() -> None:
     assert key(subject=subject(now=noon)) != key(subject=subject(now=tomorrow))
 
 
-@given(NAMES, NAMES, NAMES, NAMES)
+@given(NAMES, NAMES)
 def test_row_63_two_tenants_never_share_a_key_and_never_open_each_others_results(
-    tenant: str, service: str, other: str, other_service: str
+    tenant: str, other: str
 ) -> None:
-    one, two = key(tenant, service), key(other, other_service)
-    assert (one == two) == ((tenant, service) == (other, other_service))
+    one, two = key(tenant), key(other)
+    assert (one == two) == (tenant == other)
     sealed, expires_at = Store(CIPHER, ttl_s=60).seal(one, b"result")
     reader = Store(CIPHER, ttl_s=60)
     assert reader.take(one, sealed, expires_at) == b"result"
@@ -96,7 +95,7 @@ def test_row_63_two_tenants_never_share_a_key_and_never_open_each_others_results
 
 def test_a_snapshot_gives_the_same_subject_and_so_the_same_key() -> None:
     before = subject()
-    shot = snapshot.decode(snapshot.encode(snapshot.of("a", "patient-summary", TASK.name, before)))
+    shot = snapshot.decode(snapshot.encode(snapshot.of("a", TASK.name, before)))
     after = snapshot.subject(shot, PACK)
     assert after.record == before.record
     assert key(subject=after) == key(subject=before)

@@ -30,6 +30,8 @@ RECORDED = "is on record already"
 class Options:
     """One prompt that asks for hypotheses, about an order or about the patient."""
 
+    scores = False
+
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
         self.name = prompt.name

@@ -25,6 +25,7 @@ class Question:
     """ "The record does not say" is an answer; so is an answer of which nothing agreed with the record."""
 
     name = "question"
+    scores = False
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt

@@ -16,6 +16,7 @@ class RecordSummary:
     """Every statement is a record statement; nothing is supposed."""
 
     name = "record-summary"
+    scores = False
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt

@@ -61,6 +61,7 @@ class Triage:
     """Rationale first, then the letter. Where facts carry typed text, the letter is asked again without it: the higher counts."""
 
     name = "triage"
+    scores = False
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
@@ -102,6 +103,7 @@ class TriageLabel:
     """The label alone, by the scores of its letters under several keys: one forward pass each, no text. Always provisional."""
 
     name = "triage-label"
+    scores = True
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt

@@ -1,0 +1,73 @@
+"""Which priority to suggest for a draft: the rules' floor, or the model's category where that is higher (DESIGN §5.5).
+
+The model may raise, never lower: not the order's own priority, and not the floor. It needs its reasons beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from cds_service.assessments.task import Checked
+from cds_service.record.facts import Order
+from cds_service.rules.catalogue import Finding, Switch, Urgency
+from cds_service.rules.pack import Pack
+from cds_service.rules.triage import PRIORITIES, RULE, Floor, urgency_floor
+from cds_service.services.assessed import Opinion, usable
+
+
+class Suggested(Struct, frozen=True, kw_only=True):
+    """One draft with the priority to suggest. ``floor`` is the rules' part of it, '' where they suggest none."""
+
+    order: Order
+    priority: str
+    floor: str = ""
+    findings: Sequence[Finding] = ()
+    model: Checked | None = None  # whose category it is, where that is above floor and order
+
+
+def suggest(
+    pack: Pack, findings: Sequence[Finding], order: Order, opinion: Opinion | None, *, labels: bool
+) -> Suggested | None:
+    """None where neither rules nor model ask for more than the order has. ``labels``: provisional ones count."""
+    floor = urgency_floor(pack, findings, order)
+    raised = _category(pack, order, floor, opinion, labels=labels) if opinion is not None else None
+    if raised is not None:
+        code, checked = raised
+        return Suggested(order=order, priority=code, floor=floor.priority, findings=floor.findings, model=checked)
+    if not floor.priority:
+        return None
+    return Suggested(order=order, priority=floor.priority, floor=floor.priority, findings=floor.findings)
+
+
+def _category(
+    pack: Pack, order: Order, floor: Floor, opinion: Opinion, *, labels: bool
+) -> tuple[str, Checked] | None:
+    """The code of the model's category and the answer it stands in; None where it does not raise, or may not be shown."""
+    if order.do_not_perform or pack.tables.imaging.order(order).screening:
+        return None
+    final, label = usable(opinion.triage), usable(opinion.label)
+    if final is not None:
+        checked = final if final.statements else None  # without a reason that stood up to the record it counts for nothing
+    else:
+        checked = label if labels and not _refused(opinion) else None
+    if checked is None or checked.category not in PRIORITIES:
+        return None
+    code = _code(pack, checked.category)
+    least = max(PRIORITIES.get(order.priority, Urgency.ROUTINE), PRIORITIES.get(floor.priority, Urgency.ROUTINE))
+    return (code, checked) if PRIORITIES[code] > least else None
+
+
+def _refused(opinion: Opinion) -> bool:
+    """The reasons were made and did not agree with the record: the label before them is not shown in their place."""
+    made = opinion.triage.checked if opinion.triage is not None else None
+    return made is not None and bool(made.discarded)
+
+
+def _code(pack: Pack, category: str) -> str:
+    """The site's priority for an urgency: some have no ``asap``."""
+    rule = pack.rules.get(RULE)
+    if rule is None or rule.switch is Switch.OFF:
+        return category
+    return str(rule.given.priority[category])
