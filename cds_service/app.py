@@ -30,7 +30,7 @@ from cds_service.drafts.drafts import Drafts
 from cds_service.drafts.store import DraftStore
 from cds_service.drafts.write_back import WriteBack
 from cds_service.encryption import Cipher, load_cipher
-from cds_service.errors import ConfigurationError, Unavailable
+from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
 from cds_service.hooks import cors
 from cds_service.hooks.client_auth import ClientAuth
@@ -54,16 +54,17 @@ from cds_service.services.chart import Charts
 from cds_service.services.encounter_brief import EncounterBrief
 from cds_service.services.hygiene import Hygiene
 from cds_service.services.imaging_read import ImagingRead
+from cds_service.services.new_studies import NewStudies
 from cds_service.services.order_precheck import OrderPrecheck
 from cds_service.services.order_triage import OrderTriage
 from cds_service.services.patient_summary import PatientSummary
 from cds_service.services.service import Service
 from cds_service.services.showing import Showing
-from cds_service.settings import Settings
+from cds_service.settings import Settings, Subscription
 from cds_service.switches import Switches
 from cds_service.web.keys import attach_keys, signing_key
 from cds_service.web.review.router import Review, attach_review
-from cds_service.web.subscriptions import Subscriptions, attach_subscriptions
+from cds_service.web.subscriptions import OnStudy, Subscriptions, attach_subscriptions
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
@@ -79,7 +80,6 @@ class Assessments(NamedTuple):
     jobs: Jobs
     texts: Texts | None = None  # None for the extractive engine
     reads: ImageReads | None = None  # None without an image engine
-    viewer: Viewer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,7 @@ class Parts:
     drafts: Drafts
     engines: engines.Engines
     engine_door: Outbound  # of engines alone: no request may name their origins
+    viewer: Viewer | None = None  # None where imaging is off
     assessments: Assessments | None = None  # None where no engine runs a model
 
 
@@ -126,9 +127,9 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     app.add_middleware(CORSMiddleware, **cors.options(settings))
     attach_router(app, _house(parts))
     attach_health(app, parts.gateway, parts.pack, parts.metrics)
-    attach_review(app, Review(parts.drafts, parts.cipher, settings.mode))
+    attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer))
     attach_keys(app, signing_key(settings))
-    attach_subscriptions(app, Subscriptions(settings.subscriptions, _nobody_reads))
+    attach_subscriptions(app, Subscriptions(settings.subscriptions, _on_study(parts)))
     if settings.mode != "production":
         from cds_service.web.simulator.router import attach_simulator
 
@@ -162,10 +163,11 @@ def _parts(settings: Settings) -> Parts:
         replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
         ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
         outbound=outbound,
-        charts=Charts(outbound, pack, switches),
+        charts=Charts(outbound, pack, switches, units=settings.units),
         showing=Showing(hygiene, pack.override_reasons, zone),
         engines=engines.build(settings, engine_door, metrics),
         engine_door=engine_door,
+        viewer=viewer_of(settings, outbound, _dicomweb(settings)) if settings.imaging else None,
     )
 
 
@@ -181,9 +183,9 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             closing.push_async_callback(parts.engines.aclose)
             closing.push_async_callback(parts.ledger.close)
             closing.push_async_callback(parts.switches.close)
+            if parts.viewer is not None:
+                closing.push_async_callback(parts.viewer.aclose)
             if parts.assessments is not None:
-                if parts.assessments.viewer is not None:
-                    closing.push_async_callback(parts.assessments.viewer.aclose)
                 closing.push_async_callback(parts.assessments.jobs.close)
             await asyncio.gather(
                 parts.replay.load(deadline),
@@ -218,16 +220,24 @@ def _services(parts: Parts) -> list[Service]:
     """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
     charts, showing, settings = parts.charts, parts.showing, parts.settings
     made = parts.assessments
-    assessed = Assessed(made.texts, parts.zone) if made is not None and made.texts is not None else None
+    assessed = _assessed(parts)
     menu: list[Service] = [
         PatientSummary(charts, showing, Summariser(prompting.load()), assessed),
-        OrderPrecheck(charts, showing),
-        OrderTriage(charts, showing),
+        OrderPrecheck(charts, showing, assessed),
+        OrderTriage(charts, showing, assessed),
         EncounterBrief(charts, showing),
     ]
     if settings.imaging:
         menu.append(ImagingRead(charts, showing, settings, made.reads if made else None, lambda: parts.switches.ai))
     return menu
+
+
+def _assessed(parts: Parts) -> Assessed | None:
+    """A model's texts as services ask for them; None where no model words any."""
+    made = parts.assessments
+    if made is None or made.texts is None:
+        return None
+    return Assessed(made.texts, parts.zone, labels=parts.settings.triage_label == "on")
 
 
 def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Assessments:
@@ -236,14 +246,13 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
     store, prompts = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=count), prompting.load()
     tasks = load_tasks(prompts)
     works: dict[str, Work] = {}
-    texts = viewer = reader = None
+    viewer, texts, reader = parts.viewer, None, None
     if text is not None:
         texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
         works[KIND] = texts.make
-    if image is not None:
-        viewer = viewer_of(settings, parts.outbound, _dicomweb(settings))
+    if image is not None and viewer is not None:
         reader, works[IMAGE] = work_of(
-            viewer, prompts, image, parts.drafts, model=settings.image_model, count=count,
+            viewer, prompts, image, parts.drafts, count=count,
             security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
         )  # fmt: skip
     jobs = Jobs(
@@ -264,7 +273,7 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
         if reader and image
         else None
     )
-    return Assessments(jobs=jobs, texts=texts, reads=reads, viewer=viewer)
+    return Assessments(jobs=jobs, texts=texts, reads=reads)
 
 
 def _made_by(job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None) -> dict[str, list[str]]:
@@ -292,21 +301,33 @@ def _drafts(
     settings: Settings, store: DraftStore, cipher: Cipher, outbound: Outbound, audit: Audit, pack: Pack
 ) -> Drafts:
     """Drafts, written to the server of the settings; in demo and sandbox to the simulator."""
+    connect = _record(settings, outbound)
+
+    def audited(event: str, draft: Draft) -> None:
+        by = draft.person.reference if draft.person else ""
+        audit.write(
+            event,
+            client=draft.tenant.partition("\n")[0],
+            patient=draft.patient,
+            user=by,
+            state=draft.filed or draft.state,
+        )
+
+    configuration = {"software": __version__, "rule-pack": pack.hash}
+    write_back = WriteBack(connect, configuration)
+    return Drafts(store, cipher, write_back, file_unreviewed=settings.file_unreviewed_drafts, audit=audited)
+
+
+def _record(settings: Settings, outbound: Outbound) -> Callable[[float], Awaitable[FhirClient]] | None:
+    """The FHIR server of our own access: of the settings, in demo and sandbox the simulator; None where there is none."""
     simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/fhir"
     base = settings.write_fhir_url or simulated
-
     backend = _backend(settings, outbound, base)
 
     async def connect(deadline: float) -> FhirClient:
         return FhirClient(outbound, base, await backend.bearer(deadline=deadline) if backend else None)
 
-    def audited(event: str, draft: Draft) -> None:
-        by = draft.person.reference if draft.person else ""
-        audit.write(event, client=draft.tenant, patient=draft.patient, user=by, state=draft.filed or draft.state)
-
-    configuration = {"software": __version__, "rule-pack": pack.hash}
-    write_back = WriteBack(connect if base else None, configuration)
-    return Drafts(store, cipher, write_back, file_unreviewed=settings.file_unreviewed_drafts, audit=audited)
+    return connect if base else None
 
 
 def _backend(settings: Settings, outbound: Outbound, base: str) -> BackendServices | None:
@@ -320,8 +341,22 @@ def _backend(settings: Settings, outbound: Outbound, base: str) -> BackendServic
     return BackendServices(outbound, base, client_id=settings.fhir_client_id, key=key, token_url=token_url, scope=scope)
 
 
-async def _nobody_reads(_reference: str) -> None:
-    raise Unavailable("nothing here reads imaging studies", retry_after=300)
+def _on_study(parts: Parts) -> OnStudy:
+    """What a notified study leads to: the read a hook call of that client would ask for."""
+    settings, made = parts.settings, parts.assessments
+    for own_id, known in settings.subscriptions.items():
+        if known.client and known.client not in settings.clients:
+            raise ConfigurationError(
+                f"[subscriptions.{own_id}] names the client '{known.client}', which [clients] lacks"
+            )
+    connect = _record(settings, parts.outbound)
+    studies = NewStudies(connect, made.reads if made else None, _clock, lambda: parts.switches.ai)
+
+    async def queue(reference: str, subscription: Subscription) -> None:
+        issuer = settings.clients[subscription.client].issuer if subscription.client else ""
+        await studies(reference, f"{issuer}\n{subscription.tenant}" if issuer else "")
+
+    return queue
 
 
 def _policy(settings: Settings) -> Policy:

@@ -55,6 +55,10 @@ class Subscription(BaseModel):
     """What the header must hold."""
     header: str = "X-Subscription-Secret"
     """Header that carries the secret."""
+    client: str = ""
+    """The `[clients.NAME]` whose studies it tells of: reads are kept for it. Empty: the anonymous client of the demo."""
+    tenant: str = ""
+    """The tenant of that client, where its tokens name one."""
 
 
 class Settings(BaseSettings):
@@ -103,16 +107,22 @@ class Settings(BaseSettings):
     job_age_s: int = 300
     """Seconds after which an assessment that waited is no longer begun."""
 
+    triage_label: Literal["shadow", "on"] = "shadow"
+    """The model's quick label of an order's urgency, made before its reasons. on shows it: only where an evaluation on
+    this engine at this site found it not inferior. shadow makes and audits it."""
+
     text_engine: Literal["extractive", "in-process", "openai", "vertex"] = "extractive"
     """What words the summary. extractive needs no model."""
     text_model: str = "google/medgemma-27b-text-it"
     """Model id for text."""
     text_base_url: str = ""
-    """Address of an OpenAI-style server."""
+    """Address of an OpenAI-style server; for a Vertex AI endpoint `projects/…/locations/…/endpoints/…`, after
+    `https://DEDICATED-DNS/` where it is a dedicated one."""
     text_api_key: SecretStr = SecretStr("")
-    """Its key."""
+    """Its key. Without one a Vertex AI endpoint gets a token of Google's Application Default Credentials."""
     text_profile: str = "openai"
-    """Its kind."""
+    """Its kind: openai (any other), vllm, sglang, llama-server, llama-cpp-python, ollama, vertex, vertex-raw,
+    vertex-openai."""
     text_revision: str = ""
     """Commit of the model on the hub (in-process); pin it. A local folder is identified by a fingerprint."""
     text_quantization: Literal["", "8bit", "4bit"] = ""
@@ -131,6 +141,9 @@ class Settings(BaseSettings):
     """Commit of the model on the hub (in-process)."""
     image_quantization: Literal["", "8bit", "4bit"] = ""
     """As for text."""
+    image_test_weights: bool = False
+    """Whether the server behind `image_base_url` runs test weights: every read then says that it means nothing. A local
+    checkpoint says so itself, by `"test_weights": true` in its config.json."""
     hub_token: SecretStr = SecretStr("")
     """Your own Hugging Face token, for downloading a gated model whose terms you accepted. Without it nothing is fetched:
     the model must be a local folder or already in the hub's cache."""

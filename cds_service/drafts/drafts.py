@@ -115,6 +115,10 @@ class Drafts:
         """The newest draft of a study, None when there is none."""
         return await self._store.of_study(tenant, study_uid)
 
+    async def all_of_study(self, tenant: str, study_uid: str) -> Sequence[Draft]:
+        """Every draft of a study, newest first: each engine and set of prompts made its own."""
+        return await self._store.all_of_study(tenant, study_uid)
+
     async def get(self, id: str) -> Draft | None:  # noqa: A002
         """A draft by the id of its address."""
         return await self._store.get(id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.db.gateway import Gateway
@@ -62,9 +62,22 @@ class DraftStore:
         """The newest draft of a study."""
         return next(iter(await self._select(table.c.study == self._study(tenant, study_uid), 1)), None)
 
+    async def all_of_study(self, tenant: str, study_uid: str) -> Sequence[Draft]:
+        """The newest drafts of a study, newest first."""
+        return await self._select(table.c.study == self._study(tenant, study_uid), LISTED)
+
     async def newest(self) -> Sequence[Draft]:
         """The newest drafts, newest first."""
         return await self._select(table.c.id != "", LISTED)
+
+    async def unfinished(self) -> Sequence[Draft]:
+        """Drafts whose claim ran out before its holder ended it: a process died while it wrote."""
+        return await self._select((table.c.busy_until > 0) & (table.c.busy_until <= self._now()), LISTED)
+
+    async def by_state(self) -> dict[str, int]:
+        """How many drafts there are in each state."""
+        query = select(table.c.state, func.count()).group_by(table.c.state)
+        return await self._run(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def replace(self, draft: Draft, *, before: int, busy_s: float = 0.0) -> bool:
         """Store a change of version ``before``. False when it moved on, or is being written by somebody else.

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from cds_service.errors import ConfigurationError
 from cds_service.imaging import catalogue
-from cds_service.imaging.assembly import marked_as_test
 from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
@@ -58,7 +57,7 @@ async def run(settings: Settings, *, study: str, file: Path | None, ask: str, as
         try:
             if ask:
                 return await _answer(reader, engine, seen, ask, as_json)
-            read = await reader.read(engine, seen, test_weights=marked_as_test(settings.image_model))
+            read = await reader.read(engine, seen)
         except EngineFault as fault:
             raise ConfigurationError(f"the image model could not be asked: {fault.message}") from fault
     return _refused(read.refused, as_json) if read.refused else _print(read, as_json)

@@ -31,9 +31,7 @@ class Reader(Struct, frozen=True):
     prompts: Prompts
     catalogue: Catalogue
 
-    async def read(
-        self, engine: Engine, seen: Seen, earlier: Seen | None = None, *, test_weights: bool = False
-    ) -> Read:
+    async def read(self, engine: Engine, seen: Seen, earlier: Seen | None = None) -> Read:
         """The read of one study. ``earlier`` is compared where the kind allows it.
 
         A refusal comes back as a Read with ``refused``. Raises only EngineUnavailable, EngineTimeout and EngineRefused:
@@ -53,9 +51,9 @@ class Reader(Struct, frozen=True):
             findings.append(await self._finding(engine, seen, prior, kind, sought, reported, dropped))
         if unfit > gates.MOST_DROPPED * len(kind.findings):
             why = UNFIT.format(dropped=unfit, asked=len(kind.findings))
-            return self._refused(seen, why, dropped, engine, kind, test_weights=test_weights)
+            return self._refused(seen, why, dropped, engine, kind)
         boxes = await self._boxes(engine, seen, kind, findings, dropped)
-        return self._whole(engine, seen, prior, kind, tuple(findings), boxes, dropped, test_weights)
+        return self._whole(engine, seen, prior, kind, tuple(findings), boxes, dropped)
 
     async def ask(self, engine: Engine, seen: Seen, asked: str) -> question.Replied | Refused:
         """A clinician's question about an image that is admitted."""
@@ -110,7 +108,7 @@ class Reader(Struct, frozen=True):
 
     def _whole(
         self, engine: Engine, seen: Seen, prior: Seen | None, kind: Kind, findings: tuple[ImageFinding, ...],
-        boxes: tuple[Box, ...], dropped: Counter[str], test_weights: bool,
+        boxes: tuple[Box, ...], dropped: Counter[str],
     ) -> Read:  # fmt: skip
         limits = wording.limits(
             kind.words, asked=2 * len(findings), discarded=dropped.total() - dropped[DISAGREE],
@@ -121,19 +119,20 @@ class Reader(Struct, frozen=True):
             study_uid=seen.study_uid, modality=seen.modality, body_part=seen.body_part, view=seen.view,
             performed=seen.performed, identity=engine.identity, prompts=self._labels(kind, compared=prior is not None),
             instances=seen.instances, findings=findings, compared_with=prior.performed if prior else "", boxes=boxes,
-            impression=wording.impression(findings, test_weights=test_weights), steps=seen.steps, limits=limits,
-            dropped=dropped, test_weights=test_weights,
+            impression=wording.impression(findings, test_weights=engine.identity.test_weights), steps=seen.steps, limits=limits,
+            dropped=dropped, test_weights=engine.identity.test_weights,
         )  # fmt: skip
 
     def _refused(
         self, seen: Seen, why: str, dropped: Counter[str] | None = None, engine: Engine | None = None,
-        kind: Kind | None = None, *, test_weights: bool = False,
+        kind: Kind | None = None,
     ) -> Read:  # fmt: skip
         return Read(
             study_uid=seen.study_uid, modality=seen.modality, body_part=seen.body_part, view=seen.view,
             performed=seen.performed, identity=engine.identity if engine else None,
             prompts=self._labels(kind, compared=False) if kind else (), instances=seen.instances, steps=seen.steps,
-            limits=seen.warnings, dropped=dropped or Counter(), test_weights=test_weights, refused=why,
+            limits=seen.warnings, dropped=dropped or Counter(), refused=why,
+            test_weights=engine is not None and engine.identity.test_weights,
         )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from cds_service.imaging import admission, gates
-from cds_service.imaging.requests import Described, Picture, Render, Rendered, Source
+from cds_service.imaging import admission, gates, marking
+from cds_service.imaging.requests import Described, Picture, Render, Rendered, Source, unpack
 from cds_service.imaging.seen import Kind, Refused
 from cds_service.models.families import medgemma_images
 from fhir_adapters.dicom import header as headers
@@ -22,7 +22,6 @@ from fhir_adapters.dicom import pixels, volumes
 from fhir_adapters.dicom.description import Header
 from fhir_adapters.dicom.errors import DicomError, NoSuchFrame
 
-_decode = msgspec.msgpack.Decoder(Render).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -32,9 +31,9 @@ class _Slice(Struct, frozen=True):
 
 
 def render(payload: bytes) -> bytes:
-    """One request as MessagePack, one ``Rendered`` back."""
+    """One request as ``requests.pack`` writes it, with its objects beside; one ``Rendered`` back as MessagePack."""
     warnings.simplefilter("ignore")
-    return _encode(answer(_decode(payload)))
+    return _encode(answer(unpack(payload)))
 
 
 def answer(request: Render) -> Rendered:
@@ -105,6 +104,8 @@ def _shown(slices: list[_Slice], kind: Kind, request: Render) -> Rendered:
             return Rendered(refused=refusal, headers=(Described(header=header),))
         flip = admission.mirrored(header, kind)
         picture, transform = medgemma_images.square(shown, mirrored=flip)
+        if request.boxes:
+            picture = marking.marked(picture, transform, request.boxes)
         data, media_type = medgemma_images.encode(picture, request.encoding)
         steps.update(dict.fromkeys(taken))
         steps.update(dict.fromkeys(_geometry(transform.rows, transform.columns, flip=flip)))

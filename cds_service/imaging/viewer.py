@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from cds_service.imaging import admission, read
-from cds_service.imaging.requests import Picture, Render, Rendered, Source
+from cds_service.imaging.requests import Picture, Render, Rendered, Source, pack
 from cds_service.imaging.seen import Kind, Refused, Seen, Transform
 from cds_service.models import engine
 from fhir_adapters.dicom import qido, selection, volumes
@@ -32,10 +33,18 @@ RADIOGRAPH_SERIES = 10  # of one study that are looked into
 FILES = 2000  # of a folder
 FILE_S = 120.0
 
-Fetch = Callable[[], Awaitable[Source]]
 PatientCheck = Callable[[Identity], str]  # '' when it is the patient, else in words what differs ('patient id')
-_encode = msgspec.msgpack.Encoder().encode
 _rendered = msgspec.msgpack.Decoder(Rendered).decode
+
+
+class _Fetched(Struct, frozen=True):
+    """One object to be shown: what to say of it, and its bytes where it is no file."""
+
+    source: Source
+    content: memoryview = memoryview(b"")
+
+
+Fetch = Callable[[], Awaitable[_Fetched]]
 
 
 class PriorStudy(Struct, frozen=True, kw_only=True):
@@ -79,8 +88,8 @@ class Viewer:
                 return await self._folder(path, deadline)
             if not await asyncio.to_thread(path.is_file):
                 return Refused(reason="no such file", code="no-file")
-            source = Source(path=str(path), frame=frame)
-            return _seen([await self._render((source,), deadline, frame)], None)
+            source = _Fetched(Source(path=str(path), frame=frame))
+            return _seen([await self._render((source,), deadline)], None)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -93,11 +102,12 @@ class Viewer:
         frame: int | None = None,
         patient_check: PatientCheck | None,
         deadline: float,
+        boxes: tuple[read.Box, ...] = (),
     ) -> Seen | Refused:
-        """One instance of the DICOMweb server, by its UIDs."""
+        """One instance of the DICOMweb server, by its UIDs; with ``boxes`` drawn, for a person alone."""
         try:
             source = await self._fetch(study, series, uid, deadline, frame)
-            return _seen([await self._render((source,), deadline, frame)], patient_check)
+            return _seen([await self._render((source,), deadline, boxes=boxes)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -180,7 +190,7 @@ class Viewer:
         gate = asyncio.Semaphore(FETCHED_AT_ONCE)
         under_way = asyncio.Semaphore(2 * self._workers.limits.count)
 
-        async def fetched(fetch: Fetch) -> Source:
+        async def fetched(fetch: Fetch) -> _Fetched:
             async with gate:
                 return await fetch()
 
@@ -202,7 +212,7 @@ class Viewer:
         if not files:
             return Refused(reason="an empty folder", code="no-file")
         request = Render(sources=tuple(Source(path=str(f)) for f in files), describe=True, allowed=self._allowed)
-        answer = _rendered(await self._workers.run(_encode(request), deadline=deadline))
+        answer = _rendered(await self._workers.run(pack(request), deadline=deadline))
         good = [(f, d.header) for f, d in zip(files, answer.headers, strict=False) if d.header and not d.refused]
         if not good:
             return next((d.refused for d in answer.headers if d.refused), Refused(reason="no image", code="no-image"))
@@ -214,7 +224,7 @@ class Viewer:
         if first.modality not in selection.VOLUMES:
             views = {v: i for i, v in enumerate(selection.VIEWS)}
             best = min(range(len(good)), key=lambda i: views.get(admission.view(good[i][1]), len(views)))
-            return _seen([await self._render((Source(path=str(good[best][0])),), deadline)], None)
+            return _seen([await self._render((await _opened(good[best][0]),), deadline)], None)
         order, how = volumes.order(
             [good[i][1].position for i in members], first.axes, [good[i][1].instance_number for i in members]
         )
@@ -223,20 +233,21 @@ class Viewer:
         made = await self._slices([partial(_opened, f) for f in picked], first.modality, deadline)
         return _seen(made, None, steps=(how, *_taken(len(picked), len(order))))
 
-    async def _fetch(self, study: str, series: str, uid: str, deadline: float, frame: int | None = None) -> Source:
+    async def _fetch(self, study: str, series: str, uid: str, deadline: float, frame: int | None = None) -> _Fetched:
         data = await self._server().instance(study, series, uid, deadline=deadline)
-        return Source(data=data, study_uid=study, instance_uid=uid, frame=frame)
+        return _Fetched(Source(beside=len(data), study_uid=study, instance_uid=uid, frame=frame), data)
 
     async def _render(
-        self, sources: tuple[Source, ...], deadline: float, frame: int | None = None, encoding: str = "png"
+        self,
+        objects: Sequence[_Fetched],
+        deadline: float,
+        encoding: Literal["png", "jpeg"] = "png",
+        boxes: tuple[read.Box, ...] = (),
     ) -> Rendered:
-        request = Render(
-            sources=sources,
-            allowed=self._allowed,
-            voi=self._voi,
-            encoding="jpeg" if encoding == "jpeg" else "png",
-        )
-        return _rendered(await self._workers.run(_encode(request), deadline=deadline))
+        sources = tuple(each.source for each in objects)
+        request = Render(sources=sources, allowed=self._allowed, voi=self._voi, encoding=encoding, boxes=boxes)
+        beside = [each.content for each in objects]
+        return _rendered(await self._workers.run(pack(request), deadline=deadline, beside=beside))
 
     def _server(self) -> DicomWeb:
         if self._dicomweb is None:
@@ -315,8 +326,8 @@ def _first(faults: BaseExceptionGroup[DicomError]) -> BaseException:
     return fault
 
 
-async def _opened(file: Path) -> Source:
-    return Source(path=str(file))
+async def _opened(file: Path) -> _Fetched:
+    return _Fetched(Source(path=str(file)))
 
 
 def _other_patient(difference: str) -> Refused:

@@ -30,6 +30,7 @@ KIND = "image"
 TASK = "image:read"
 FETCH_S = 120.0  # for the images of one study
 PRIOR_S = 60.0
+TAKEN = ("accepted", "edited")  # a person's report stays what it is when the model changes
 
 SecurityEvent = Callable[[str], None]  # told the code of the refusal alone
 
@@ -51,7 +52,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     """How a read stands. ``why`` is for people: why there is none, or why none is under way."""
 
     state: Literal["drafted", "preparing", "refused", "failed", "waiting"]
-    draft: Draft | None = None
+    draft: Draft | None = None  # made by what would read now, or taken by a person
+    older: Draft | None = None  # by another model or other prompts: there, but not what a read would say now
     why: str = ""
 
 
@@ -67,10 +69,9 @@ class ReadWork:
         *,
         security: SecurityEvent,
         count: Callable[[str, int], None] = lambda _name, _n: None,
-        test_weights: Callable[[], bool] = lambda: False,
     ) -> None:
         self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
-        self._security, self._count, self._test_weights = security, count, test_weights
+        self._security, self._count = security, count
 
     async def __call__(self, key: str, snapshot: bytes) -> bytes:
         """The Read of what is wanted, as JSON; its draft is stored first. Raises what ``models/faults.py`` lists."""
@@ -98,7 +99,7 @@ class ReadWork:
                 self._security(seen.code)
             return Read(study_uid=wanted.study_uid, modality="", body_part="", refused=seen.reason)
         earlier = await self._earlier(seen, wanted, check)
-        return await self._reader.read(self._engine, seen, earlier, test_weights=self._test_weights())
+        return await self._reader.read(self._engine, seen, earlier)
 
     async def _earlier(self, seen: Seen, wanted: Wanted, check: PatientCheck) -> Seen | None:
         """An earlier image is a help, not a need: one that cannot be had leaves a read that says so."""
@@ -131,9 +132,8 @@ class ImageReads:
     def key(self, wanted: Wanted) -> str:
         """32 hex digits over tenant, patient, study, every prompt of imaging and the engine."""
         identity = self._engine.identity
-        labels = [p.label for name, p in sorted(self._reader.prompts.by_name.items()) if name in IMAGE_PROMPTS]
         return self._cipher.pseudonym(
-            "image-read", wanted.tenant, wanted.patient, wanted.study_uid, *labels,
+            "image-read", wanted.tenant, wanted.patient, wanted.study_uid, *self._labels(),
             identity.engine, identity.model, identity.revision,
         )  # fmt: skip
 
@@ -141,13 +141,25 @@ class ImageReads:
         """Answers within ``deadline`` (a moment of the event loop's clock) whatever database and engine do."""
         try:
             async with asyncio.timeout_at(deadline):
-                if (draft := await self._drafts.of_study(wanted.tenant, wanted.study_uid)) is not None:
-                    return Progress(state="drafted", draft=draft)
+                made = await self._drafts.all_of_study(wanted.tenant, wanted.study_uid)
+                if (taken := next((d for d in made if d.state in TAKEN), None)) is not None:
+                    return Progress(state="drafted", draft=taken)
+                older = made[0] if made else None
                 if why := self._not_ready():
-                    return Progress(state="waiting", why=why)
-                return await self._asked(self.key(wanted), wanted, deadline)
+                    return Progress(state="waiting", why=why, older=older)
+                if (current := next((d for d in made if self._current(d)), None)) is not None:
+                    return Progress(state="drafted", draft=current)
+                progress = await self._asked(self.key(wanted), wanted, deadline)
+                return msgspec.structs.replace(progress, older=older)
         except (TimeoutError, DatabaseUnavailable):
             return Progress(state="waiting", why="the store of reads does not answer")
+
+    def _current(self, draft: Draft) -> bool:
+        """Whether this engine with these prompts made it (fault matrix row 60)."""
+        return draft.read.identity == self._engine.identity and set(draft.read.prompts) <= set(self._labels())
+
+    def _labels(self) -> list[str]:
+        return [p.label for name, p in sorted(self._reader.prompts.by_name.items()) if name in IMAGE_PROMPTS]
 
     async def _asked(self, key: str, wanted: Wanted, deadline: float) -> Progress:
         known = (await self._jobs.look([key], deadline)).get(key)

@@ -56,6 +56,7 @@ class Identity(Struct, frozen=True):
     engine: str  # 'extractive', 'in-process', 'openai', 'vertex'
     model: str = ""
     revision: str = ""
+    test_weights: bool = False  # they know nothing: said wherever an answer is shown
 
     @property
     def label(self) -> str:

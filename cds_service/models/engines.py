@@ -102,6 +102,7 @@ def _over_http(settings: Settings, name: Name, model: str, outbound: Outbound) -
         headers=GoogleToken().headers if how.google and not key else _fixed(key),
         outbound=outbound,
         images=not text,
+        test_weights=not text and settings.image_test_weights,
     )
 
 

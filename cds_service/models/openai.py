@@ -160,8 +160,9 @@ class OpenAIStyle:
         headers: Headers,
         outbound: Outbound,
         images: bool,
+        test_weights: bool = False,
     ) -> None:
-        self.identity = Identity(engine, model)
+        self.identity = Identity(engine, model, test_weights=test_weights)
         self.profile = profile
         self.envelope = envelope
         self._headers = headers

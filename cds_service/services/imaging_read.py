@@ -33,6 +33,7 @@ SHOWN = 3  # studies listed
 RESERVE_S = 0.1  # of the deadline, kept for the layout
 NOTICE = "Investigational: not for diagnostic use, not checked by a person, no replacement for a radiologist's report."
 UNREAD = "No image model is configured: nothing was read, nothing is implied about these studies."
+OLDER = "An older read exists, made by another model or other prompts; it is not what a read would say now."
 SAID = {
     "preparing": ("Imaging read being prepared", "A draft read is being prepared; open the chart again in a while."),
     "refused": ("Imaging not read by a model", "No read was made of the newest study"),
@@ -91,7 +92,7 @@ class ImagingRead:
         if progress is not None and progress.draft is not None:
             laid = self._drafted(progress.draft, sheet)
         else:
-            laid = _unread(progress, studies, sheet, off=self._reads is not None)
+            laid = _unread(progress, studies, sheet, off=self._reads is not None, base=self._base)
         return shown.answer([laid], chart, {} if progress is None else {f"image_reads:{progress.state}": 1})
 
     async def _progress(self, call: Call, chart: Chart) -> Progress | None:
@@ -115,7 +116,14 @@ class ImagingRead:
             indicator="info",
             source=_source(),
             detail=detail_of(read),
-            links=[Link(label="Review this draft", url=review, type="absolute")],
+            links=[
+                Link(label="Review this draft", url=review, type="absolute"),
+                *(
+                    [Link(label="Image as the model saw it", url=f"{review}/image", type="absolute")]
+                    if read.instances
+                    else []
+                ),
+            ],
         )
         model = read.identity.label if read.identity else ""
         issued = IssuedCard(uuid=uuid, service=self.id, prompt=" ".join(read.prompts[:1]), engine=model)
@@ -132,19 +140,26 @@ class ImagingRead:
 
 def wanted_of(call: Call, record: Record) -> Wanted | None:
     """The newest study of the record as a job's order; None when the record gives no UID for it."""
-    newest = record.imaging[0]
-    if not newest.identifiers:
+    context = call.request.context
+    return order_of(
+        record, record.imaging[0], tenant=call.tenant, patient=context.patientId, encounter=context.encounterId or ""
+    )
+
+
+def order_of(record: Record, study: Event, *, tenant: str, patient: str, encounter: str = "") -> Wanted | None:
+    """A study of the record as a job's order, those before it as its priors; None when it has no UID."""
+    if not study.identifiers:
         return None
     person = record.person
     born = person.birth_date if person.birth_precision == "day" else None
     return Wanted(
-        tenant=call.client,
-        patient=call.request.context.patientId,
+        tenant=tenant,
+        patient=patient,
         expected=Expected(birth_date=f"{born:%Y%m%d}" if born else "", sex=person.sex),
-        study_uid=newest.identifiers[0],
-        study_reference=newest.reference,
-        encounter=call.request.context.encounterId or "",
-        earlier=tuple(_earlier(each) for each in record.imaging[1:] if each.identifiers),
+        study_uid=study.identifiers[0],
+        study_reference=study.reference,
+        encounter=encounter,
+        earlier=tuple(_earlier(each) for each in record.imaging if each.identifiers and each is not study),
     )
 
 
@@ -181,8 +196,10 @@ def _decided(draft: Draft) -> str:
     )
 
 
-def _unread(progress: Progress | None, studies: Sequence[Event], sheet: layout.Sheet, *, off: bool) -> layout.Laid:
-    uuid = str(uuid4())
+def _unread(
+    progress: Progress | None, studies: Sequence[Event], sheet: layout.Sheet, *, off: bool, base: str
+) -> layout.Laid:
+    uuid, links = str(uuid4()), list[Link]()
     if progress is None:
         why = "image reads are switched off" if off else "no image model is configured"
         headline, told = (
@@ -192,6 +209,9 @@ def _unread(progress: Progress | None, studies: Sequence[Event], sheet: layout.S
     else:
         headline, told = SAID[progress.state]
         told = f"{told}: {escape(progress.why)}." if progress.why else told
+        if progress.older is not None:
+            told = f"{told} {OLDER}"
+            links = [Link(label="Older draft", url=f"{base}/review/{progress.older.id}", type="absolute")]
     lines = "\n".join(f"- {escape(wording.line(study, sheet.zone))}" for study in studies)
     card = Card(
         uuid=uuid,
@@ -199,6 +219,7 @@ def _unread(progress: Progress | None, studies: Sequence[Event], sheet: layout.S
         indicator="info",
         source=_source(),
         detail=f"{told}\n\n{lines}",
+        links=links,
     )
     return layout.Laid(card, IssuedCard(uuid=uuid, service=sheet.service))
 

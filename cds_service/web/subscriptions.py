@@ -24,7 +24,7 @@ from fhir_adapters.templates import is_id
 MAX_BYTES = 1024 * 1024
 MOST = 100  # references of one notification
 STUDY = "ImagingStudy/"
-OnStudy = Callable[[str], Awaitable[None]]  # 'ImagingStudy/ID', or '' for a notification that names none
+OnStudy = Callable[[str, Subscription], Awaitable[None]]  # 'ImagingStudy/ID', '' where none is named; who told
 
 
 class Subscriptions:
@@ -38,21 +38,22 @@ class Subscriptions:
     async def notified(self, request: Request) -> Response:
         """200 once the re-reads are queued; 404 unknown id, 403 wrong secret, 413 too long, 400 no FHIR."""
         try:
-            self._admit(request)
+            subscription = self._admit(request)
             for reference in references(await _body(request)):
-                await self._on_study(reference)
+                await self._on_study(reference, subscription)
         except CdsError as fault:
             headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
             return Response(status_code=fault.status, headers=headers)
         return Response(status_code=200)
 
-    def _admit(self, request: Request) -> None:
+    def _admit(self, request: Request) -> Subscription:
         subscription = self._known.get(request.path_params["id"])
         if subscription is None:
             raise UnknownService("no such subscription")
         sent = request.headers.get(subscription.header, "").encode()
         if not hmac.compare_digest(sent, subscription.secret.get_secret_value().encode()):
             raise NotAllowed("wrong secret")
+        return subscription
 
 
 def attach_subscriptions(app: FastAPI, subscriptions: Subscriptions) -> None:

@@ -15,12 +15,11 @@ IDENTITY = Identity(engine="in-process", model="double", revision="1")
 class ScriptedEngine:
     """``write`` gives the text for a request, ``lean`` the probability of yes for a finding's name in lower case."""
 
-    identity = IDENTITY
-
     def __init__(
         self, write: Callable[[Request], str], lean: Callable[[str], float] = lambda _: 0.01, *, logprobs: bool = True
     ) -> None:
         self.capabilities = Capabilities(schema=True, logprobs=logprobs, images=True, max_images=85)
+        self.identity = IDENTITY
         self.asked: list[Request] = []
         self._write = write
         self._lean = lean

@@ -1,9 +1,10 @@
-"""From the simulator's pneumonia patient to a draft: DICOMweb, pixels, a model of random weights, the card. Never a canned read."""
+"""From the simulator's pneumonia patient to a report: DICOMweb, pixels, a model, the card, the review page, the record."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -11,14 +12,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from cds_service.app import create_app
 from cds_service.call import Ask
 from cds_service.calling import Caller
 from cds_service.demo import _free_port
+from cds_service.models import engines
+from cds_service.models.engine import Identity
 from cds_service.serve import server
 from cds_service.settings import Settings
+from tests.imaging.image_engines import ScriptedEngine, by_finding, finding
 from tests.models.in_process.checkpoints import tiny_multimodal
 
 PATIENT = "demo-pneumonia"
@@ -48,6 +53,72 @@ async def imaging_card(caller: Caller, base: str) -> dict[str, Any]:
     return card
 
 
+class Probeable(ScriptedEngine):
+    """The double where the application expects an engine that can be looked at."""
+
+    def __init__(self, *, test_weights: bool = True) -> None:
+        right = finding("present", "right", "right lower zone", "Dense right lower zone.")
+        super().__init__(by_finding({"consolidation": right}), lambda name: 0.97 if name == "consolidation" else 0.01)
+        self.identity = Identity("in-process", "double", "1", test_weights)
+
+    async def probe(self) -> None:
+        """Ready."""
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""
+
+
+async def until(summary: str, caller: Caller, base: str, seconds: float) -> dict[str, Any]:
+    """The card once its summary begins so."""
+    end, seen = time.monotonic() + seconds, list[str]()
+    while time.monotonic() < end:
+        card = await imaging_card(caller, base)
+        if card["summary"].startswith(summary):
+            return card
+        seen.append(card["summary"])
+        await asyncio.sleep(0.25)
+    raise AssertionError(f"no card '{summary}' in {seconds} s: {set(seen)}, {card['detail']}")
+
+
+async def record(client: httpx2.AsyncClient, kind: str, mark: str) -> list[dict[str, Any]]:
+    """Resources of a type in the simulator's store that hold a mark anywhere."""
+    found = (await client.get(f"/simulator/fhir/{kind}?_count=200")).raise_for_status().json().get("entry", [])
+    return [e["resource"] for e in found if e["resource"]["resourceType"] == kind and mark in json.dumps(e["resource"])]
+
+
+async def decide(client: httpx2.AsyncClient, address: str, decision: str) -> str:
+    """A decision on the review page, as its form sends it; the page that follows."""
+    page = (await client.get(address)).raise_for_status().text
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+    answer = await client.post(address, data={**hidden, "decision": decision})
+    assert answer.status_code == 303, answer.text
+    return (await client.get(address)).text
+
+
+async def through_review(client: httpx2.AsyncClient, card: dict[str, Any], model: str) -> None:
+    """Accept, accept again, withdraw: one of each in the record, first preliminary, then entered in error."""
+    address = card["links"][0]["url"]
+    picture = await client.get(f"{address}/image")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png"), picture.text
+    assert picture.headers["cache-control"] == "no-store"
+    page = await decide(client, address, "accept")
+    place = re.search(r"In the record: (DiagnosticReport/[\w-]+), status preliminary", page)
+    assert place is not None, page
+    (report,) = await record(client, "DiagnosticReport", place[1].partition("/")[2])
+    (provenance,) = await record(client, "Provenance", place[1])
+    (task,) = await record(client, "Task", place[1])
+    assert report["status"] == "preliminary"
+    assert report["imagingStudy"][0]["reference"] == "ImagingStudy/demo-pneumonia-imaging-1"
+    assert "Practitioner/demo-practitioner" in json.dumps(provenance)
+    assert task["status"] == "completed"
+    machines = await record(client, "Device", model)
+    assert len(machines) == 1
+    assert f"Device/{machines[0]['id']}" in json.dumps(provenance)
+    assert "status entered-in-error" in await decide(client, address, "reject")
+    (withdrawn,) = await record(client, "DiagnosticReport", place[1].partition("/")[2])
+    assert withdrawn["status"] == "entered-in-error"
+
+
 async def test_without_an_image_model_the_demo_patients_study_is_said_to_be_unread(tmp_path: Path) -> None:
     async with demo(tmp_path) as base, Caller(base) as caller:
         card = await imaging_card(caller, base)
@@ -55,8 +126,20 @@ async def test_without_an_image_model_the_demo_patients_study_is_said_to_be_unre
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dbos, about its own query
+async def test_a_study_is_read_drafted_accepted_on_the_review_page_and_withdrawn_with_one_report_in_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_bare", lambda _settings, name, _door: Probeable() if name == "image" else None)
+    async with demo(tmp_path, image_engine="in-process") as base, Caller(base) as caller:
+        card = await until("TEST WEIGHTS, not a read", caller, base, 30)
+        assert "Consolidation, right lower zone" in card["detail"]
+        async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+            await through_review(client, card, "double")
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dbos, about its own query
 @pytest.mark.long
-async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_draft_or_a_refusal_that_says_so(
+async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_report_a_person_accepted_and_withdrew(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     weights = tmp_path / "weights"
@@ -65,15 +148,8 @@ async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_dra
     config.write_text(json.dumps({**json.loads(config.read_text()), "test_weights": True}))
     options = {"image_engine": "in-process", "image_model": str(weights)}
     async with demo(tmp_path / "state", **options) as base, Caller(base) as caller:
-        until, seen = time.monotonic() + 240, []
-        while time.monotonic() < until:
-            card = await imaging_card(caller, base)
-            if card["summary"] not in seen:
-                seen.append(card["summary"])
-            if "TEST WEIGHTS" in card["summary"]:
-                break
-            await asyncio.sleep(2)
-    assert card["summary"].startswith("TEST WEIGHTS, not a read"), (seen, card["detail"])
-    assert "know nothing of images" in card["detail"]
-    assert card.get("suggestions", []) == []
-    assert "/review/" in card["links"][0]["url"]
+        card = await until("TEST WEIGHTS, not a read", caller, base, 240)
+        assert "know nothing of images" in card["detail"]
+        assert card.get("suggestions", []) == []
+        async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+            await through_review(client, card, str(weights))

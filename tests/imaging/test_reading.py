@@ -10,9 +10,9 @@ from cds_service.imaging.read import ImageFinding, Read
 from cds_service.imaging.reading import DISAGREE, Reader
 from cds_service.imaging.seen import Seen
 from cds_service.models import prompting
-from cds_service.models.engine import Generation, Request
+from cds_service.models.engine import Generation, Identity, Request
 from cds_service.models.faults import EngineTimeout, ServerFault, Unsupported
-from tests.imaging.image_engines import IDENTITY, ScriptedEngine, by_finding, finding, finding_of
+from tests.imaging.image_engines import ScriptedEngine, by_finding, finding, finding_of
 from tests.imaging.pictures import chest, chest_ct
 
 RIGHT = finding("present", "right", "right lower zone", "Dense right lower zone.")
@@ -207,10 +207,12 @@ async def test_an_engine_for_fewer_images_than_there_are_slices_is_not_asked(rea
 
 
 async def test_test_weights_are_named_in_the_first_line(reader: Reader) -> None:
-    read = await reader.read(engine({}), chest(), test_weights=True)
+    model = engine({})
+    model.identity = Identity("in-process", "double", "1", test_weights=True)
+    read = await reader.read(model, chest())
     assert read.test_weights
     assert "test weights" in read.impression[0]
-    assert read.identity == IDENTITY
+    assert read.identity == model.identity
 
 
 async def test_a_question_is_answered_in_the_models_words_only_after_the_gates(reader: Reader) -> None:

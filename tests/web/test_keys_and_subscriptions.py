@@ -29,7 +29,7 @@ def seen() -> list[str]:
 
 @pytest.fixture
 def client(seen: list[str]) -> Iterator[TestClient]:
-    async def on_study(reference: str) -> None:
+    async def on_study(reference: str, _subscription: Subscription) -> None:
         if reference.endswith("/busy"):
             raise Unavailable("the queue is full", retry_after=7)
         seen.append(reference)

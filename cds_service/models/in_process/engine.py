@@ -15,6 +15,7 @@ from cds_service.models.faults import ConnectionFault, EngineFault, EngineRefuse
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.child import Child
 from cds_service.models.in_process.wire import Answer, Ask, Cancel, Count, Counted, Failed, Load, Picture, Piece, Scored
+from cds_service.models.test_mark import marked_as_test
 from cds_service.settings import Settings
 from cds_service.telemetry import log
 
@@ -64,6 +65,7 @@ class InProcess:
         self._images = images
         self._progress = progress
         self._revision = load.revision
+        self._test_weights = marked_as_test(load.model)
         self._context = CONTEXT
         self._child: Child | None = None
         self._waiting: dict[int, tuple[asyncio.Future[Any], Request | None]] = {}
@@ -78,7 +80,7 @@ class InProcess:
     @property
     def identity(self) -> Identity:
         """The model's id and the hub's commit, or a fingerprint of a local folder once it is loaded."""
-        return Identity("in-process", self._load.model, self._revision)
+        return Identity("in-process", self._load.model, self._revision, self._test_weights)
 
     @property
     def capabilities(self) -> Capabilities:

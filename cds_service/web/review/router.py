@@ -20,8 +20,10 @@ from cds_service.drafts.draft import Accept, Decision, Draft, Edit, Person, Reje
 from cds_service.drafts.drafts import Drafts
 from cds_service.encryption import Cipher
 from cds_service.errors import BadRequest, CdsError, NotAllowed
+from cds_service.imaging.viewer import Viewer
 from cds_service.settings import Mode
 from cds_service.web.review import pages
+from cds_service.web.review.picture import picture
 
 COOKIE = "cds_review"
 MAX_FORM = 64 * 1024
@@ -40,8 +42,9 @@ SIMULATED = Person(reference="Practitioner/demo-practitioner", display="Demo, Pr
 class Review:
     """The pages and what their forms do."""
 
-    def __init__(self, drafts: Drafts, cipher: Cipher, mode: Mode) -> None:
+    def __init__(self, drafts: Drafts, cipher: Cipher, mode: Mode, viewer: Viewer | None = None) -> None:
         self._drafts = drafts
+        self._viewer = viewer
         self._cipher = cipher
         self._mode = mode
 
@@ -59,6 +62,17 @@ class Review:
             self._person()
             draft = await self._drafts.get(request.path_params["draft"])
             return _refusal(BadRequest("there is no such draft"), 404) if draft is None else self._page(request, draft)
+        except CdsError as fault:
+            return _refusal(fault)
+
+    async def image(self, request: Request) -> Response:
+        """``GET /review/{draft}/image?number=1``: what the model was shown, the boxes of the read drawn."""
+        try:
+            self._person()
+            draft = await self._drafts.get(request.path_params["draft"])
+            if draft is None:
+                return _refusal(BadRequest("there is no such draft"), 404)
+            return await picture(self._viewer, draft, request.query_params.get("number", "1"), HEADERS)
         except CdsError as fault:
             return _refusal(fault)
 
@@ -111,6 +125,7 @@ def attach_review(app: FastAPI, review: Review) -> None:
     """The list, and one page a draft."""
     app.router.routes.append(Route("/review/", review.listing, methods=["GET"]))
     app.router.routes.append(Route("/review/{draft}", review.show, methods=["GET"]))
+    app.router.routes.append(Route("/review/{draft}/image", review.image, methods=["GET"]))
     app.router.routes.append(Route("/review/{draft}", review.decide, methods=["POST"]))
 
 
