@@ -22,6 +22,7 @@ from cds_service.models.faults import Unsupported
 from cds_service.models.prompting import Prompts
 
 UNFIT = "the model's answers do not fit this image: {dropped} of {asked} were discarded"
+UNUSABLE = "too many of the model's answers could not be used: {dropped} of {asked} were discarded"
 DISAGREE = "questions disagree"
 
 
@@ -49,8 +50,7 @@ class Reader(Struct, frozen=True):
             reported = await report(engine, self.prompts, seen, kind, sought)
             unfit += reported.fault in gates.FOREIGN
             findings.append(await self._finding(engine, seen, prior, kind, sought, reported, dropped))
-        if unfit > gates.MOST_DROPPED * len(kind.findings):
-            why = UNFIT.format(dropped=unfit, asked=len(kind.findings))
+        if why := _unusable(unfit, dropped, len(kind.findings), test_weights=engine.identity.test_weights):
             return self._refused(seen, why, dropped, engine, kind)
         boxes = await self._boxes(engine, seen, kind, findings, dropped)
         return self._whole(engine, seen, prior, kind, tuple(findings), boxes, dropped)
@@ -134,6 +134,20 @@ class Reader(Struct, frozen=True):
             limits=seen.warnings, dropped=dropped or Counter(), refused=why,
             test_weights=engine is not None and engine.identity.test_weights,
         )  # fmt: skip
+
+
+def _unusable(unfit: int, dropped: Counter[str], findings: int, *, test_weights: bool) -> str:
+    """Why the read as a whole is not used, '' when it is. Each finding was asked about twice.
+
+    Answers about another image refuse any read. So does a fifth of answers discarded for whatever reason: the rest comes
+    of the same model in the same state. Test weights alone are let through there, marked, to show the whole way.
+    """
+    if unfit > gates.MOST_DROPPED * findings:
+        return UNFIT.format(dropped=unfit, asked=findings)
+    discarded, asked = dropped.total() - dropped[DISAGREE], 2 * findings
+    if discarded > gates.MOST_DROPPED * asked and not test_weights:
+        return UNUSABLE.format(dropped=discarded, asked=asked)
+    return ""
 
 
 def _anatomy(kind: Kind, findings: list[ImageFinding]) -> Iterator[str]:

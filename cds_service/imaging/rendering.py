@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from cds_service.imaging import admission, gates, marking
-from cds_service.imaging.requests import Described, Picture, Render, Rendered, Source, unpack
+from cds_service.imaging.requests import Described, Picture, Render, Rendered, Source
 from cds_service.imaging.seen import Kind, Refused
 from cds_service.models.families import medgemma_images
 from fhir_adapters.dicom import header as headers
@@ -22,6 +23,7 @@ from fhir_adapters.dicom import pixels, volumes
 from fhir_adapters.dicom.description import Header
 from fhir_adapters.dicom.errors import DicomError, NoSuchFrame
 
+_decode = msgspec.msgpack.Decoder(Render).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -30,10 +32,14 @@ class _Slice(Struct, frozen=True):
     frame: int
 
 
-def render(payload: bytes) -> bytes:
-    """One request as ``requests.pack`` writes it, with its objects beside; one ``Rendered`` back as MessagePack."""
+def render(payload: bytes, *objects: bytes) -> bytes:
+    """One request as MessagePack, its sources' bytes in their order, empty where a path is given; ``Rendered`` back."""
     warnings.simplefilter("ignore")
-    return _encode(answer(unpack(payload)))
+    request = _decode(payload)
+    if objects:
+        pairs = zip(request.sources, objects, strict=True)
+        request = replace(request, sources=tuple(replace(source, data=data) for source, data in pairs))
+    return _encode(answer(request))
 
 
 def answer(request: Render) -> Rendered:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from cds_service.imaging.read import Box
 from cds_service.imaging.seen import Kind, Refused, Transform
@@ -15,10 +13,9 @@ from fhir_adapters.dicom.limits import Limits
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """One object: bytes, or a path the worker opens; the UIDs it must have, '' where any will do."""
+    """One object: bytes (given beside the request on the way to a worker), or a path the worker opens; the UIDs it must have, '' where any will do."""
 
     data: bytes = b""
-    beside: int = 0  # bytes that follow the request in place of ``data``
     path: str = ""
     frame: int | None = None  # counted from 0
     study_uid: str = ""
@@ -62,25 +59,3 @@ class Rendered(Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...] = ()
     headers: tuple[Described, ...] = ()
     refused: Refused | None = None
-
-
-HEAD = 8  # bytes of the request's length
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Render).decode
-
-
-def pack(request: Render) -> bytes:
-    """What goes to a worker before the objects that its sources have beside it."""
-    body = _encode(request)
-    return len(body).to_bytes(HEAD, "big") + body
-
-
-def unpack(payload: bytes) -> Render:
-    """The request, each object that stood beside it in its place."""
-    at = HEAD + int.from_bytes(payload[:HEAD], "big")
-    request = _decode(payload[HEAD:at])
-    sources = []
-    for source in request.sources:
-        sources.append(replace(source, data=payload[at : at + source.beside], beside=0) if source.beside else source)
-        at += source.beside
-    return replace(request, sources=tuple(sources))

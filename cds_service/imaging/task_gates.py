@@ -20,7 +20,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 FOREIGN = frozenset({"other modality", "other body part", "canned text", "beside the point"})  # not about this image
-MOST_DROPPED = 0.2  # share of answers that may be FOREIGN; with more, the whole read is discarded
+MOST_DROPPED = 0.2  # share of answers that may be discarded; with more, the whole read is
 SMALLEST, LARGEST = 0.001, 0.9  # of the square: a box outside these bounds shows nothing
 MIDDLE = 0.05  # how far over the middle of the image the centre of a sided structure may lie
 _MODALITIES = {

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.imaging import admission, read
-from cds_service.imaging.requests import Picture, Render, Rendered, Source, pack
+from cds_service.imaging.requests import Picture, Render, Rendered, Source
 from cds_service.imaging.seen import Kind, Refused, Seen, Transform
 from cds_service.models import engine
 from fhir_adapters.dicom import qido, selection, volumes
@@ -34,6 +34,7 @@ FILES = 2000  # of a folder
 FILE_S = 120.0
 
 PatientCheck = Callable[[Identity], str]  # '' when it is the patient, else in words what differs ('patient id')
+_encode = msgspec.msgpack.Encoder().encode
 _rendered = msgspec.msgpack.Decoder(Rendered).decode
 
 
@@ -212,7 +213,7 @@ class Viewer:
         if not files:
             return Refused(reason="an empty folder", code="no-file")
         request = Render(sources=tuple(Source(path=str(f)) for f in files), describe=True, allowed=self._allowed)
-        answer = _rendered(await self._workers.run(pack(request), deadline=deadline))
+        answer = _rendered(await self._workers.run(_encode(request), deadline=deadline))
         good = [(f, d.header) for f, d in zip(files, answer.headers, strict=False) if d.header and not d.refused]
         if not good:
             return next((d.refused for d in answer.headers if d.refused), Refused(reason="no image", code="no-image"))
@@ -235,7 +236,7 @@ class Viewer:
 
     async def _fetch(self, study: str, series: str, uid: str, deadline: float, frame: int | None = None) -> _Fetched:
         data = await self._server().instance(study, series, uid, deadline=deadline)
-        return _Fetched(Source(beside=len(data), study_uid=study, instance_uid=uid, frame=frame), data)
+        return _Fetched(Source(study_uid=study, instance_uid=uid, frame=frame), data)
 
     async def _render(
         self,
@@ -247,7 +248,7 @@ class Viewer:
         sources = tuple(each.source for each in objects)
         request = Render(sources=sources, allowed=self._allowed, voi=self._voi, encoding=encoding, boxes=boxes)
         beside = [each.content for each in objects]
-        return _rendered(await self._workers.run(pack(request), deadline=deadline, beside=beside))
+        return _rendered(await self._workers.run(_encode(request), deadline=deadline, beside=beside))
 
     def _server(self) -> DicomWeb:
         if self._dicomweb is None:

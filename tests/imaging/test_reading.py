@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from msgspec.structs import replace
 
@@ -10,7 +12,7 @@ from cds_service.imaging.read import ImageFinding, Read
 from cds_service.imaging.reading import DISAGREE, Reader
 from cds_service.imaging.seen import Seen
 from cds_service.models import prompting
-from cds_service.models.engine import Generation, Identity, Request
+from cds_service.models.engine import Generation, Identity, Request, Scores
 from cds_service.models.faults import EngineTimeout, ServerFault, Unsupported
 from tests.imaging.image_engines import ScriptedEngine, by_finding, finding, finding_of
 from tests.imaging.pictures import chest, chest_ct
@@ -121,15 +123,39 @@ async def test_a_model_that_prefers_a_letter_states_nothing(reader: Reader) -> N
     assert {f.state for f in read.findings} == {"uncertain"}
 
 
-async def test_letters_the_model_was_not_about_to_write_have_no_opinion(reader: Reader) -> None:
-    class Elsewhere(ScriptedEngine):
-        async def score_labels(self, request, labels):  # type: ignore[no-untyped-def]
-            scores = await super().score_labels(request, labels)
-            return replace(scores, logprobs=dict.fromkeys(labels, -9.0))
+class Elsewhere(ScriptedEngine):
+    """Was not about to write a letter when it was asked about some findings."""
 
-    read = await reader.read(Elsewhere(by_finding({})), chest())
+    def __init__(self, *findings: str) -> None:
+        super().__init__(by_finding({}))
+        self.findings = findings
+
+    async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
+        scores = await super().score_labels(request, labels)
+        lost = finding_of(request) in self.findings
+        return replace(scores, logprobs=dict.fromkeys(labels, -9.0)) if lost else scores
+
+
+async def test_letters_the_model_was_not_about_to_write_have_no_opinion(reader: Reader) -> None:
+    read = await reader.read(Elsewhere("consolidation", "atelectasis"), chest())
+    assert {f.key for f in read.findings if f.state == "uncertain"} == {"consolidation", "atelectasis"}
+    assert read.dropped["off the letters"] == 2
+
+
+async def test_a_read_is_refused_once_more_than_a_fifth_of_its_answers_were_discarded(reader: Reader) -> None:
+    names = [sought.name.lower() for sought in reader.catalogue.kinds[0].findings]
+    assert (await reader.read(Elsewhere(*names[:4]), chest())).refused == ""  # 4 of 24
+    read = await reader.read(Elsewhere(*names[:5]), chest())
+    assert "5 of 24 were discarded" in read.refused
+    assert read.findings == ()
+
+
+async def test_test_weights_go_on_where_a_model_would_be_refused_and_state_nothing(reader: Reader) -> None:
+    model = Elsewhere(*(sought.name.lower() for sought in reader.catalogue.kinds[0].findings))
+    model.identity = Identity("in-process", "double", "1", test_weights=True)
+    read = await reader.read(model, chest())
+    assert (read.refused, read.test_weights) == ("", True)
     assert {f.state for f in read.findings} == {"uncertain"}
-    assert read.dropped["off the letters"] == 12
 
 
 async def test_an_engine_without_scores_is_asked_in_words_in_both_orders_and_the_read_says_so(reader: Reader) -> None:
