@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -63,14 +64,30 @@ def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis
 class Evidence:
     """One cited fact, ready to be looked things up in."""
 
-    __slots__ = ("_days", "_zone", "affirmed", "denied", "fact", "sources", "tense", "unit", "value")
+    __slots__ = (
+        "_days",
+        "_zone",
+        "affirmed",
+        "amount",
+        "denied",
+        "fact",
+        "limits",
+        "sources",
+        "tense",
+        "unit",
+        "value",
+    )
 
     def __init__(self, fact: Fact, zone: ZoneInfo) -> None:
         self.fact = fact
         self.value = self.unit = ""
+        self.amount: Decimal | None = None
+        self.limits: tuple[Decimal | None, Decimal | None] = (None, None)
         if isinstance(fact, Reading):
-            self.value = number(fact.value) if fact.value is not None else ""
-            self.unit = _unit(fact.unit)
+            printed = fact.display or fact  # what the prompt and the card print
+            self.amount, self.limits = printed.value, (printed.low, printed.high)
+            self.value = number(self.amount) if self.amount is not None else ""
+            self.unit = unit_of(printed.unit)
         words = lexis(tuple(strings(fact)), _named(fact), _denies(fact))
         self.affirmed, self.denied, self.sources = words.affirmed, words.denied, words.sources
         self.tense = tense(fact)
@@ -140,7 +157,7 @@ def _denies(fact: Fact) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _unit(code: str) -> str:
+def unit_of(code: str) -> str:
     """The canonical unit a figure's unit is compared with; a unit of time as numbers of spans carry it: '#week'."""
     folded = code.lower()
     return f"#{SPANS[folded]}" if folded in SPANS and folded not in UNITS else UNITS.get(folded, folded)

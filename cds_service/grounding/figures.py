@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.evidence import Evidence, unit_of
 from cds_service.grounding.source import source
 from cds_service.record.facts import Reading
 from cds_service.record.units import table
@@ -36,8 +36,10 @@ def matching(figure: Figure, cited: Sequence[Evidence]) -> int:
 
 def _states(figure: Figure, evidence: Evidence) -> bool:
     fact = evidence.fact
-    if isinstance(fact, Reading) and fact.value is not None:
-        if figure.unit in ("", evidence.unit) and _equal(figure, evidence.value, fact.value):
+    if isinstance(fact, Reading) and evidence.amount is not None:
+        if figure.unit in ("", evidence.unit) and _equal(figure, evidence.value, evidence.amount):
+            return figure.sign == fact.comparator
+        if fact.display is not None and _stated_before_conversion(figure, fact):
             return figure.sign == fact.comparator
         if figure.unit and figure.unit != evidence.unit and not fact.comparator and not figure.sign:
             return _converted(figure, fact)
@@ -55,6 +57,11 @@ def _equal(figure: Figure, written: str, value: Decimal) -> bool:
     if said == value:
         return True
     return figure.about and said != 0 and round(value, _decimals(figure.text)) == said
+
+
+def _stated_before_conversion(figure: Figure, fact: Reading) -> bool:
+    """The figure in the concept's own unit, where the reading is printed in another."""
+    return fact.value is not None and figure.unit == unit_of(fact.unit) and Decimal(figure.text) == fact.value
 
 
 def _converted(figure: Figure, fact: Reading) -> bool:
@@ -81,25 +88,22 @@ def _decimals(text: str) -> int:
 
 def is_limit(figure: Figure, evidence: Evidence) -> bool:
     """The figure is one end of a cited reading's own reference range."""
-    fact = evidence.fact
-    if not isinstance(fact, Reading) or figure.unit not in ("", evidence.unit):
+    if not isinstance(evidence.fact, Reading) or figure.unit not in ("", evidence.unit):
         return False
-    return any(limit is not None and Decimal(figure.text) == limit for limit in (fact.low, fact.high))
+    return any(limit is not None and Decimal(figure.text) == limit for limit in evidence.limits)
 
 
 def is_range(low: str, high: str, evidence: Evidence) -> bool:
     """Both ends are the reading's own reference range, in order."""
-    fact = evidence.fact
-    if not isinstance(fact, Reading) or fact.low is None or fact.high is None:
-        return False
-    return Decimal(low) == fact.low and Decimal(high) == fact.high
+    bottom, top = evidence.limits
+    return bottom is not None and top is not None and Decimal(low) == bottom and Decimal(high) == top
 
 
 def compared(figure: Figure, cited: Sequence[Evidence]) -> int | None:
     """For "above 5.1": mask of the cited readings whose value that is, 0 for a limit; None when nothing cited lies beyond it."""
     threshold = Decimal(figure.text)
     same_unit = [e for e in cited if figure.unit in ("", e.unit)]
-    values = [e.fact.value for e in same_unit if isinstance(e.fact, Reading) and e.fact.value is not None]
+    values = [e.amount for e in same_unit if e.amount is not None]
     if not any(_beyond(value, figure.sign, threshold) for value in values):
         return None
     mask = matching(figure._replace(sign=""), cited)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_service.errors import WrongPatient
-from cds_service.record import text
+from cds_service.record import display, text
 from cds_service.record.absences import absences
 from cds_service.record.allergies import allergies
 from cds_service.record.directives import TARGET, directives, oxygen_targets
@@ -44,8 +44,11 @@ def build(
     selections: Sequence[str] = (),
     expected: Collection[str] = (),
     zone: tzinfo = UTC,
+    units: display.System = "conventional",
 ) -> Record:
     """The record of ``patient_id`` at ``now`` (aware). ``zone`` is the site's, for times written without one.
+
+    ``units`` is the system in which values are printed; readings compute in their canonical units in both.
 
     ``expected`` names resource types a service wanted; each yields an Absence when it was not really found.
     """
@@ -86,6 +89,7 @@ def build(
         excluded=scope.excluded,
     )
     number(record)
+    display.put_into(units, record)
     return record
 
 

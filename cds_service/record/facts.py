@@ -80,6 +80,16 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False):
         return f"F{self.number}"
 
 
+class Display(Struct, frozen=True, gc=False):
+    """A reading in the site's unit system, for people and prompts; rules compute with the reading itself."""
+
+    value: Decimal
+    unit: str
+    low: Decimal | None = None
+    high: Decimal | None = None
+    as_written: bool = False  # the source wrote this very number in this unit
+
+
 class Reading(Fact, frozen=True, kw_only=True, gc=False):
     """One measured or observed item (Observation or a component of it).
 
@@ -101,6 +111,7 @@ class Reading(Fact, frozen=True, kw_only=True, gc=False):
     high: Decimal | None = None
     flags: tuple[str, ...] = ()  # interpretation codes of the lab: H, HH, L, LL, A, AA, N …
     refusal: Refusal | None = None
+    display: Display | None = None  # None: printed in its canonical unit
 
     @property
     def exact(self) -> bool:

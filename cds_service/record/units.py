@@ -47,6 +47,17 @@ class Conversion(Struct, frozen=True, gc=False):
         return value
 
 
+class Si(Struct, frozen=True, gc=False):
+    """How a concept is printed at a site that works in SI units: the way back from the concept's own unit."""
+
+    conversion: Conversion
+    places: int  # decimals a converted value is given
+
+    def of(self, value: Decimal, places: int = 0) -> Decimal:
+        """A value of the concept's unit in the SI unit; never fewer decimals than ``places``."""
+        return round(_back(self.conversion.steps, value), max(self.places, places))
+
+
 class Concept(Struct, frozen=True, kw_only=True):
     """One thing that is measured or observed. ``kind`` is number, coded or date."""
 
@@ -63,6 +74,7 @@ class Concept(Struct, frozen=True, kw_only=True):
     group: str = ""
     notable: Decimal | None = None  # the smallest change that counts; without it a tenth of the first value
     words: tuple[str, ...] = ()
+    si: Si | None = None
     conversions: Mapping[str, Conversion] = field(default_factory=dict)  # folded spelling → conversion
     answer_codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     answer_words: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +135,7 @@ def _codes_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]]) -> Concept:
     low, high = (Decimal(text) for text in row.get("plausible", ("0", "0")))
     answers: Mapping[str, Mapping[str, list[str]]] = row.get("answers", {})
+    conversions = _conversions(row, low, high, spellings) if "unit" in row else {}
     return Concept(
         key=key,
         label=row["label"],
@@ -137,7 +150,8 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
         group=row.get("group", ""),
         notable=Decimal(row["notable"]) if "notable" in row else None,
         words=tuple(row.get("words", ())),
-        conversions=_conversions(row, low, high, spellings) if "unit" in row else {},
+        si=Si(conversions[fold(row["si"]["unit"])], row["si"]["places"]) if "si" in row else None,
+        conversions=conversions,
         answer_codes={
             (code.rpartition("|")[0], code.rpartition("|")[2]): answer
             for answer, a in answers.items()

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from zoneinfo import ZoneInfo
 
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
+from cds_service.record.units import table
 
 UNITS: Mapping[str, str] = {
     "{score}": "", "{INR}": "", "[pH]": "", "mm[Hg]": "mmHg", "Cel": "°C", "[degF]": "°F", "10*3/uL": "10³/µL",
@@ -43,15 +44,29 @@ def unit(code: str) -> str:
 
 
 def value(reading: Reading) -> str:
-    """'6.1 mmol/L', '<0.2 ng/mL', 'Alert'. A converted value is followed by what the source wrote."""
+    """'6.1 mmol/L', '<0.2 ng/mL', 'alert (A)'. A converted value is followed by what the source wrote."""
     if reading.value is None:
         return reading.text or reading.written
-    shown = unit(reading.unit)
-    gap = "" if shown in ("", "%") else " "
-    text = f"{reading.comparator}{number(reading.value)}{gap}{shown}"
-    if shown == "%":
-        text = f"{reading.comparator}{number(reading.value)} %"
+    shown = reading.display
+    if shown is not None:
+        text = quantity(shown.value, shown.unit, reading.comparator)
+        own = reading.written or quantity(reading.value, reading.unit, reading.comparator)
+        return text if shown.as_written else f"{text} (written {own})"
+    text = quantity(reading.value, reading.unit, reading.comparator)
     return f"{text} (written {reading.written})" if reading.written else text
+
+
+def quantity(amount: Decimal, code: str, comparator: str = "") -> str:
+    """'6.1 mmol/L', '>90 mL/min/1.73 m²', '14' of a UCUM unit."""
+    return f"{comparator}{number(amount)} {unit(code)}".rstrip()
+
+
+def beside(reading: Reading, amount: Decimal) -> str:
+    """Another amount of the reading's concept (a limit, a baseline), in the unit the reading is printed in."""
+    concept = table().concepts.get(reading.concept)
+    if reading.display is None or concept is None or concept.si is None:
+        return quantity(amount, reading.unit)
+    return quantity(concept.si.of(amount), reading.display.unit)
 
 
 def moment(fact: Fact, zone: ZoneInfo) -> str:
@@ -88,11 +103,12 @@ def level(reading: Reading) -> str:
 
 def reference_range(reading: Reading) -> str:
     """'ref 3.5–5.1', 'ref ≤5.1', 'ref ≥3.5', ''."""
-    if reading.low is not None and reading.high is not None:
-        return f"ref {number(reading.low)}–{number(reading.high)}"
-    if reading.high is not None:
-        return f"ref ≤{number(reading.high)}"
-    return f"ref ≥{number(reading.low)}" if reading.low is not None else ""
+    shown = reading.display or reading
+    if shown.low is not None and shown.high is not None:
+        return f"ref {number(shown.low)}–{number(shown.high)}"
+    if shown.high is not None:
+        return f"ref ≤{number(shown.high)}"
+    return f"ref ≥{number(shown.low)}" if shown.low is not None else ""
 
 
 def line(fact: Fact, zone: ZoneInfo) -> str:

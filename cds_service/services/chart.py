@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from cds_service.errors import BadRequest, MissingData
 from cds_service.record.build import build
+from cds_service.record.display import System
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding
 from cds_service.rules.evaluate import evaluate_orders, evaluate_record
@@ -41,8 +42,9 @@ class Chart(Struct, frozen=True, kw_only=True):
 class Charts:
     """Opens charts. Holds the door out and the rule pack, nothing of any patient."""
 
-    def __init__(self, outbound: Outbound, pack: Pack, switches: Switches) -> None:
+    def __init__(self, outbound: Outbound, pack: Pack, switches: Switches, *, units: System = "conventional") -> None:
         self._outbound = outbound
+        self._units: System = units
         self._switches = switches
         self._site = pack
         self._switched = switches.rules
@@ -84,6 +86,7 @@ class Charts:
             draft_orders=context.draftOrders,
             selections=context.selections,
             expected=expected,
+            units=self._units,
         )
         pack = self.pack
         situation = Situation(record, pack.tables)

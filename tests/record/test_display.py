@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
-from cds_service.assessments import snapshot
+from cds_service.grounding.statement import Statement
 from cds_service.grounding.verify import verify
 from cds_service.models.engine import Material
 from cds_service.models.extractive import compose
@@ -115,17 +116,26 @@ def test_levels_come_from_the_source_and_not_from_rounded_numbers() -> None:
     assert wording.level(only(observation("2345-7", "101", "mg/dL", referenceRange=span), units="si")) == "high"
 
 
-def test_a_display_outlives_the_snapshot_of_a_job() -> None:
+def test_a_display_outlives_the_stored_record_of_a_job() -> None:
     record = chart(made("creatinine", si=False), units="si")
-    shot = snapshot.Snapshot(
-        tenant="",
-        service="s",
-        task="t",
-        record=record,
-        facts=[1],
-        left_out=salience.rank(record, 24).left_out,
-        zone="UTC",
-    )
-    again = snapshot.decode(snapshot.encode(shot)).record.readings["creatinine"][0]
-    assert isinstance(again, Reading)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(record.readings["creatinine"][0]), type=Reading)
     assert wording.value(again) == "159 µmol/L (written 1.8 mg/dL)"
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ("Creatinine is 159 µmol/L.", True),
+        ("Creatinine is 1.8 mg/dL.", True),
+        ("Creatinine is above 97 µmol/L.", True),
+        ("Creatinine is 160 µmol/L.", False),
+        ("Creatinine is 1.9 mg/dL.", False),
+        ("Creatinine is 159 mg/dL.", False),
+        ("Creatinine is 1.8 µmol/L.", False),
+    ],
+)
+def test_a_model_may_say_either_form_of_a_converted_value_and_nothing_else(said: str, holds: bool) -> None:
+    record = chart(made("creatinine", si=False), units="si")
+    (fact,) = record.readings["creatinine"]
+    verdict = verify([Statement(text=said, fact_ids=(fact.id,))], [fact], UTC, now=record.now)
+    assert bool(verdict.kept) is holds, verdict

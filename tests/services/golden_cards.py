@@ -1,6 +1,6 @@
 """The cards of every demo patient, as a reader sees them: the real service over HTTP, at one fixed moment.
 
-``python -m tests.services.golden_cards`` rewrites the files of ``golden/``; read the difference line by line before
+``python -m tests.services.golden_cards`` rewrites the files of ``golden/`` (``golden/si``: a site with SI units); read the difference line by line before
 committing it. Uuids are replaced by numbers, for they differ on every call; nothing else is.
 """
 
@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 FOLDER = Path(__file__).parent / "golden"
 BASE = "http://testserver"
 HOOKS = ("patient-view", "encounter-start", "order-select", "order-sign")
+IN_SI = ("demo-aki-contrast", "demo-ckd-metformin")  # also read at a site that works in SI units
 REWRITE = "python -m tests.services.golden_cards"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HEAD = "<!-- Written by `{}`. Read by a person against the chart before it is committed. -->"
@@ -117,17 +118,26 @@ def _numbered(text: str) -> str:
     return _UUID.sub(lambda found: met.setdefault(found[0], f"uuid-{len(met) + 1}"), text)
 
 
+def cases(units: str) -> Iterator[tuple[DemoPatient, str, Path]]:
+    """Every demo patient, hook and page of a site with these units."""
+    for patient in patients():
+        for hook in hooks_of(patient):
+            if units == "conventional":
+                yield patient, hook, FOLDER / f"{patient.id}.{hook}.md"
+            elif patient.id in IN_SI:
+                yield patient, hook, FOLDER / "si" / f"{patient.id}.{hook}.md"
+
+
 async def rewrite() -> None:
     """Write every file anew, and remove those of patients or hooks that are gone."""
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "si").mkdir(parents=True, exist_ok=True)
     kept = set()
-    with service() as client:
-        for patient in patients():
-            for hook in hooks_of(patient):
-                path = FOLDER / f"{patient.id}.{hook}.md"
+    for units in ("conventional", "si"):
+        with service(units=units) as client:
+            for patient, hook, path in cases(units):
                 path.write_text(page(patient, hook, await answer(client, patient, hook)), encoding="utf-8")
                 kept.add(path)
-    for path in set(FOLDER.glob("*.md")) - kept:
+    for path in set(FOLDER.rglob("*.md")) - kept:
         path.unlink()
 
 

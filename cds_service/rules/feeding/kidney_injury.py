@@ -9,6 +9,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from cds_service.record import wording
 from cds_service.record.facts import Reading
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
@@ -123,13 +124,21 @@ def _staged(best: Comparison, peak: Comparison | None) -> ScoreResult:
     peak_stage = max(best.stage, peak.stage if peak else 0)
     result = {"status": "ok", "stage": best.stage, "peak_stage": peak_stage}
     ratio = (mass(best.current) / best.value).quantize(Decimal("0.1"))
-    comparison = f"creatinine {printed(mass(best.current))} mg/dL, {ratio} × {best.rule} ({printed(best.value)} mg/dL)"
+    now, before = amount(best.current, mass(best.current)), amount(best.current, best.value)
+    if best.current.display is not None:
+        now = written(best.current)
+    comparison = f"creatinine {now}, {ratio} × {best.rule} ({before})"
     text = f"AKI stage {best.stage} (KDIGO): {comparison}" if best.stage else f"No AKI by creatinine: {comparison}"
     facts: tuple[Reading, ...] = (best.current, *best.facts)
     if peak is not None and peak_stage > best.stage:
         text += f"; stage {peak_stage} within the last 7 days"
         facts = (*facts, peak.current)
     return ScoreResult(NAME, result, facts, text=text)
+
+
+def amount(current: Reading, value: Decimal) -> str:
+    """Creatinine of ``value`` mg/dL in the unit ``current`` is printed in."""
+    return f"{printed(value)} mg/dL" if current.display is None else wording.beside(current, value)
 
 
 def printed(value: Decimal) -> str:

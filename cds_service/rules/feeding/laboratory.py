@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
+from cds_service.record import wording
 from cds_service.record.facts import Reading
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
@@ -26,13 +28,25 @@ from cds_service.rules.feeding.windows import (
 
 
 class Panel(Struct, frozen=True):
-    """A calculator of laboratory values: input → concept; ``optional`` ones join where they lie in the window."""
+    """A calculator of laboratory values: input → concept; ``optional`` ones join where they lie in the window.
+
+    ``amount`` names a result that is an amount of the concept of the input ``like``, and is printed in its unit.
+    """
 
     name: str
     title: str
     concepts: Mapping[str, str]
     describe: Callable[[Mapping[str, Any]], str]
     optional: Mapping[str, str] = {}
+    amount: str = ""
+    like: str = ""
+
+    def said(self, result: Mapping[str, Any], given: Mapping[str, Reading]) -> str:
+        """The result in words, in the unit system of the readings it was computed from."""
+        like = given.get(self.like)
+        if like is None or like.display is None:
+            return self.describe(result)
+        return wording.beside(like, Decimal(str(result[self.amount])))
 
 
 CALCIUM = Panel(
@@ -40,6 +54,8 @@ CALCIUM = Panel(
     "Calcium corrected for albumin",
     {"calcium_mg_dl": "calcium", "albumin_g_dl": "albumin"},
     lambda result: f"{result['value']:.1f} mg/dL",
+    amount="value",
+    like="calcium_mg_dl",
 )
 GAP = Panel(
     "AnionGap",
@@ -71,6 +87,8 @@ LDL = Panel(
     "LDL cholesterol (Friedewald)",
     {"tc": "cholesterol", "hdl": "hdl", "tg": "triglycerides"},
     lambda result: f"{result['ldl']:.0f} mg/dL",
+    amount="ldl",
+    like="tc",
 )
 HBA1C = Panel(
     "HbA1c",
@@ -107,7 +125,7 @@ def _panel(feed: Feed, panel: Panel, extra: Mapping[str, Any]) -> ScoreResult:
     result = calculators.run(name, {**{key: reading.value for key, reading in picked.items()}, **extra})
     facts = tuple(picked.values())
     if result["status"] == "ok":
-        return ScoreResult(name, result, facts, text=f"{panel.title} {panel.describe(result)}")
+        return ScoreResult(name, result, facts, text=f"{panel.title} {panel.said(result, picked)}")
     if result["status"] == "not-applicable":
         reason = REFUSED.get(result["reason"]) or {"TG>400": "with triglycerides above 400 mg/dL"}[result["reason"]]
         return ScoreResult(name, result, facts, text=f"{panel.title} does not apply {reason}")

@@ -148,7 +148,8 @@ def written(reading: Reading) -> str:
     """A value or bound in a few words: '<70 %', 'confused'."""
     if reading.value is None:
         return f"“{reading.text[:40]}”" if reading.text else "without value"
-    return f"{reading.comparator}{wording.number(reading.value)} {wording.unit(reading.unit)}".strip()
+    printed = reading.display or reading
+    return wording.quantity(printed.value or reading.value, printed.unit, reading.comparator)
 
 
 def minutes(span: timedelta) -> str:

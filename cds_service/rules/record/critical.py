@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from cds_service.record import wording
 from cds_service.record.facts import Reading, Refusal
@@ -61,6 +62,14 @@ def since(series: Sequence[Reading], limit: Limit, side: str) -> tuple[datetime 
     return start, count
 
 
+def printed(edge: Decimal, unit: str, reading: Reading) -> str:
+    """The limit as its source gives it, after the same amount in the unit the reading is printed in where that differs."""
+    own = f"{edge:f} {wording.unit(unit)}".strip()
+    if reading.display is None or unit != reading.unit:
+        return own
+    return f"{wording.beside(reading, edge)} ({own})"
+
+
 @record_logic(
     "critical-value",
     CriticalGiven,
@@ -89,7 +98,7 @@ def critical_value(rule: Rule, given: CriticalGiven, situation: Situation) -> It
             "label": reading.label,
             "value": wording.value(reading),
             "side": "at or above" if side == "high" else "at or below",
-            "limit": f"{edge:f} {wording.unit(unit)}".strip(),
+            "limit": printed(edge, unit, reading),
             "count": count,
         }
         yield conclude(
