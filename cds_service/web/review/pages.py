@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ def listing(drafts: Sequence[Draft]) -> str:
             "id": draft.id,
             "state": draft.state,
             "fault": draft.fault,
+            "test_weights": draft.read.test_weights,
             "patient": draft.patient,
             "created": draft.created,
             "examination": resources.examination(draft.read),
@@ -46,9 +48,20 @@ def page(draft: Draft, token: str, problem: str = "") -> str:
     )
 
 
+def moment(written: str) -> str:
+    """An ISO 8601 time to the minute, in UTC where it has an offset; anything else as it is written."""
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        return written
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else f"{time:%Y-%m-%d %H:%M}"
+
+
 @cache
 def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("cds_service.web.review")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(name)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    made.filters["moment"] = moment
+    return made.get_template(name)

@@ -1,0 +1,51 @@
+"""What the review pages say of a draft in each of its states."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import Raw
+from msgspec.structs import replace
+
+from cds_service.drafts.draft import Accept, Draft, Person
+from cds_service.web.review import pages
+from tests.drafts.reads import STUDY, read
+
+WAITING = Draft(
+    id="d1", identifier="urn:uuid:1", version=1, state="waiting", tenant="t", patient="p1", study_uid=STUDY,
+    study_reference="ImagingStudy/s1", read=read(), created="2026-11-20T09:30:00.123+01:00", resources=Raw(b"{}"),
+)  # fmt: skip
+TAKEN = replace(
+    WAITING, state="accepted", filed="preliminary", report="DiagnosticReport/r1", decision=Accept(),
+    person=Person(reference="Practitioner/x", display="X"), decided="2026-11-20T08:40:00+00:00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("draft", "said", "unsaid"),
+    [
+        (WAITING, "not reviewed", "Withdraw from the record"),
+        (TAKEN, "taken by X, not signed", "Accept as drafted"),
+        (TAKEN, "Withdrawing marks the report", "Accepting files"),
+        (replace(TAKEN, state="rejected", filed="entered-in-error"), "rejected by X: do not use", "not reviewed"),
+        (replace(TAKEN, filed="", report="", fault="the record timed out"), "Not finished: the record timed out", "In the record"),
+        (replace(TAKEN, filed="", report="", fault="the record timed out"), "Try again", "Withdraw from the record"),
+    ],
+)  # fmt: skip
+def test_each_state_is_named_and_offers_what_can_still_be_done(draft: Draft, said: str, unsaid: str) -> None:
+    shown = pages.page(draft, "token")
+    assert said in shown
+    assert unsaid not in shown
+
+
+def test_times_are_to_the_minute_in_utc_and_test_weights_are_named_in_the_list() -> None:
+    listing = pages.listing([WAITING])
+    assert "2026-11-20 08:30 UTC" in listing
+    assert "test weights, not a read" in listing
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("2026-11-20T08:10:00", "2026-11-20 08:10"), ("", ""), ("20261120", "2026-11-20 00:00"), ("soon", "soon")],
+)
+def test_a_time_without_an_offset_or_sense_is_not_given_one(written: str, shown: str) -> None:
+    assert pages.moment(written) == shown
