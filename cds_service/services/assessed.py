@@ -78,9 +78,7 @@ class Assessed:
             for task in tasks_of(order):
                 self._texts.warm(self._wanted(task, call, chart, selection, order))
 
-    def _wanted(
-        self, task: str, call: Call, chart: Chart, selection: Selection, order: Order | None = None
-    ) -> Wanted:
+    def _wanted(self, task: str, call: Call, chart: Chart, selection: Selection, order: Order | None = None) -> Wanted:
         return Wanted(
             tenant=call.tenant or call.client,
             task=task,

@@ -17,7 +17,9 @@ from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.services import assessed, cited, layout
 from cds_service.services.service import IssuedCard
 
-FOOT = "Options to weigh against the patient in front of you; the record alone supports them, and none is an instruction."
+FOOT = (
+    "Options to weigh against the patient in front of you; the record alone supports them, and none is an instruction."
+)
 ROOM = 300  # characters of the detail kept for the lines that close it
 
 
@@ -28,9 +30,7 @@ class Options(Struct, frozen=True):
     checked: Checked
 
 
-def card(
-    topic: Coding, found: Sequence[Options], sheet: layout.Sheet, facts: cited.Facts
-) -> layout.Laid | None:
+def card(topic: Coding, found: Sequence[Options], sheet: layout.Sheet, facts: cited.Facts) -> layout.Laid | None:
     """One card for all options; None where there are none."""
     found = [each for each in found if each.checked.statements]
     if not found:

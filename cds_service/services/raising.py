@@ -41,18 +41,16 @@ def suggest(
     return Suggested(order=order, priority=floor.priority, floor=floor.priority, findings=floor.findings)
 
 
-def _category(
-    pack: Pack, order: Order, floor: Floor, opinion: Opinion, *, labels: bool
-) -> tuple[str, Checked] | None:
+def _category(pack: Pack, order: Order, floor: Floor, opinion: Opinion, *, labels: bool) -> tuple[str, Checked] | None:
     """The code of the model's category and the answer it stands in; None where it does not raise, or may not be shown."""
     if order.do_not_perform or pack.tables.imaging.order(order).screening:
         return None
-    final, label = usable(opinion.triage), usable(opinion.label)
-    if final is not None:
-        checked = final if final.statements else None  # without a reason that stood up to the record it counts for nothing
-    else:
-        checked = label if labels and not _refused(opinion) else None
+    checked = usable(opinion.triage)
+    if checked is None and labels and not _refused(opinion):
+        checked = usable(opinion.label)
     if checked is None or checked.category not in PRIORITIES:
+        return None
+    if not (checked.statements or checked.provisional):  # no reason that stood up to the record: no category
         return None
     code = _code(pack, checked.category)
     least = max(PRIORITIES.get(order.priority, Urgency.ROUTINE), PRIORITIES.get(floor.priority, Urgency.ROUTINE))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,15 +13,29 @@ from cds_service.models.engine import Capabilities, Engine, Generation, Identity
 from cds_service.models.extractive import compose
 from cds_service.models.faults import EngineFault, Unsupported
 
+Answers = Callable[[str, Request], Mapping[str, Any] | str]  # task and request → what is said
+Shares = Callable[[Request], Mapping[str, float]]
+NOTHING = {"statements": []}
+
 
 class Double:
-    """Statements over the facts of the prompt, after ``delay`` seconds; ``faults`` are raised first, one a call."""
+    """Statements over the facts of the prompt, after ``delay`` seconds; ``faults`` are raised first, one a call of ``failing``.
 
-    capabilities = Capabilities(schema=True)
+    Every task but the summary is answered by ``answers``; without it with nothing. ``scores``: it can score labels.
+    """
 
     def __init__(
-        self, delay: float = 0.0, faults: Sequence[EngineFault] = (), text: str = "", revision: str = "1"
+        self,
+        delay: float = 0.0,
+        faults: Sequence[EngineFault] = (),
+        text: str = "",
+        revision: str = "1",
+        answers: Answers = lambda task, _request: NOTHING if task != "triage" else {**NOTHING, "code": "A"},
+        scores: Shares | None = None,
+        failing: str = "record-summary",
     ) -> None:
+        self.capabilities = Capabilities(schema=True, logprobs=scores is not None)
+        self._answers, self._scores, self._failing = answers, scores, failing
         self.identity = Identity("openai", "double", revision)
         self.delay, self.text = delay, text
         self.faults = list(faults)
@@ -29,21 +45,35 @@ class Double:
     async def generate(self, request: Request) -> Generation:
         """The answer, or the next fault."""
         self.asked.append(request)
-        if self.faults:
+        if self.faults and (request.schema or {})["title"] == self._failing:
             raise self.faults.pop(0)
         try:
             await asyncio.sleep(self.delay)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        assert request.material is not None
+        if request.material is None:
+            return self._said(self._answers((request.schema or {})["title"], request))
         wire = [{"text": s.text, "fact_ids": s.fact_ids, "kind": s.kind} for s in compose(request.material)]
-        text = self.text or msgspec.json.encode({"statements": wire}).decode()
+        return self._said(self.text or {"statements": wire})
+
+    def _said(self, said: Mapping[str, Any] | str) -> Generation:
+        text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
         return Generation(text=text, finish_reason="stop", identity=self.identity)
 
+    def of(self, task: str) -> list[Request]:
+        """The requests of one task."""
+        return [request for request in self.asked if (request.schema or {}).get("title", "triage-label") == task]
+
     async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
-        """It has no probabilities."""
-        raise Unsupported("the double has no probabilities")
+        """The shares it was given."""
+        if self._scores is None:
+            raise Unsupported("the double has no probabilities")
+        self.asked.append(request)
+        await asyncio.sleep(self.delay)
+        shares = self._scores(request)
+        logprobs = {label: math.log(shares[label]) if shares.get(label) else -math.inf for label in labels}
+        return Scores(logprobs=logprobs, identity=self.identity)
 
 
 class Stand:
@@ -53,6 +83,6 @@ class Stand:
         self.engine, self.fast = engine, fast
         self.state, self.why = "ready", ""
 
-    def fits(self, budget_s: float) -> bool:
+    def fits(self, budget_s: float, *, labels: bool = False) -> bool:
         """As the test says, while there is a budget."""
         return self.fast and budget_s > 0

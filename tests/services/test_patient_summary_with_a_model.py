@@ -72,7 +72,7 @@ def test_the_first_call_says_that_a_summary_is_being_prepared_and_a_later_one_sh
         said = detail(client)
         assert "openai double @ 1" in said
         assert "record-summary @ 1" in said
-        assert len(double.asked) == 1, "the calls that came meanwhile joined the first"
+        assert len(double.of("record-summary")) == 1, "the calls that came meanwhile joined the first"
 
 
 def test_a_hanging_model_delays_no_call_and_takes_no_rule_away(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_what_is_switched_off_is_not_asked_and_what_is_in_shadow_is_made_and_not
         said = detail(client)
         assert LABEL not in said
         assert "AI" not in said
-        assert len(double.asked) == (0 if state is Switch.OFF else 1)
+        assert len(double.of("record-summary")) == (0 if state is Switch.OFF else 1)
 
 
 def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: Path) -> None:
@@ -108,14 +108,14 @@ def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: P
     with service(tmp_path, Stand(double)) as client:
         until(lambda: "could not be prepared" in detail(client), 20)
         assert "not_json" in detail(client)
-        assert len(double.asked) == 1
+        assert len(double.of("record-summary")) == 1
 
 
 def test_row_43_a_job_that_fails_for_a_while_is_tried_again_with_pauses(tmp_path: Path) -> None:
     double = Double(faults=[ServerFault(), ServerFault()])
     with service(tmp_path, Stand(double)) as client:
         until(lambda: LABEL in detail(client), 20)
-        assert len(double.asked) == 3
+        assert len(double.of("record-summary")) == 3
 
 
 def test_row_60_another_revision_of_the_model_is_never_served_the_results_of_the_former(tmp_path: Path) -> None:
