@@ -85,8 +85,8 @@ class Ledger:
         if not cards:
             return
         context = call.request.context
-        user_key = self._cipher.pseudonym("user", call.client, context.userId) if context.userId else ""
-        person = who(self._cipher, call.client, context.userId, context.patientId)
+        user_key = self._cipher.pseudonym("user", client, context.userId) if context.userId else ""
+        person = who(self._cipher, client, context.userId, context.patientId)
         now = int(self._clock() * 1000)
         for card in cards:
             row = {

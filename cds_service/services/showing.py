@@ -53,7 +53,7 @@ class Showing:
         """Shadowed findings are counted, quiet ones hidden from this user; a failing store hides nothing."""
         on = switched_on(findings)
         context = call.request.context
-        quiet = await self._hygiene.load(call.client, context.userId, context.patientId, call.deadline)
+        quiet = await self._hygiene.load(call.tenant, context.userId, context.patientId, call.deadline)
         hidden = [f for f in on if f.severity is not Severity.CRITICAL and quiet.hides(f)]
         return Shown(
             findings=[f for f in on if f not in hidden] if hidden else on,

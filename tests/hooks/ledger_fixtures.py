@@ -44,12 +44,13 @@ def soon() -> float:
     return asyncio.get_running_loop().time() + 5
 
 
-def call(*, client: str = CLIENT, user: str = USER, patient: str = PATIENT) -> Call:
+def call(*, client: str = CLIENT, tenant: str = TENANT, user: str = USER, patient: str = PATIENT) -> Call:
     context = Context(patientId=patient, userId=user)
     return Call(
         request=HookRequest(hook="order-sign", hookInstance=str(uuid4()), context=context),
         profile=Profile(name="spec", deadline_ms={"default": 500}),
         client=client,
+        tenant=tenant,
         now=datetime.fromtimestamp(START, UTC),
         deadline=0.0,
     )

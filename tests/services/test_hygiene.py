@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cds_service.db.breaker import Breaker
 from cds_service.rules.catalogue import Finding, Severity
 from cds_service.services.hygiene import WINDOWS, Hygiene
+from cds_service.services.showing import Showing
 from tests.db import postgres as fixtures
 from tests.hooks.ledger_fixtures import CLIENT, PATIENT, TENANT, USER, House, call, card, entry, finding, soon
 
@@ -38,7 +41,7 @@ async def dealt_with(house: House, *findings: Finding, outcome: str = "overridde
 
 
 async def hidden(
-    hygiene: Hygiene, what: Finding, client: str = CLIENT, user: str = USER, patient: str = PATIENT
+    hygiene: Hygiene, what: Finding, client: str = TENANT, user: str = USER, patient: str = PATIENT
 ) -> bool:
     return (await hygiene.load(client, user, patient, soon())).hides(what)
 
@@ -56,11 +59,38 @@ async def test_having_been_shown_is_not_having_been_acknowledged(house: House) -
 
 
 @pytest.mark.parametrize(
-    "other", [{"user": "Practitioner/8"}, {"patient": "another"}, {"client": "https://other.example.org"}]
+    "other",
+    [
+        {"user": "Practitioner/8"},
+        {"patient": "another"},
+        {"client": "https://other.example.org"},
+        {"client": f"{CLIENT}\nanother ward"},
+        {"client": CLIENT},
+    ],
 )
 async def test_it_stays_loud_for_everybody_else_and_for_other_patients(house: House, other: dict[str, str]) -> None:
     await dealt_with(house, HIGH)
     assert not await hidden(house.hygiene, HIGH, **other)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "user", "quiet"),
+    [
+        (TENANT, USER, True),
+        (f"{CLIENT}\nanother ward", USER, False),
+        ("", USER, False),
+        (TENANT, "Practitioner/8", False),
+    ],
+)
+async def test_an_override_quiets_the_same_user_of_the_same_tenant_and_nobody_else(
+    house: House, tenant: str, user: str, quiet: bool
+) -> None:
+    await dealt_with(house, HIGH)
+    shown = await Showing(house.hygiene, {}, ZoneInfo("UTC")).choose(
+        replace(call(tenant=tenant, user=user), deadline=soon()), [HIGH]
+    )
+    assert shown.quiet == (("potassium-raas",) if quiet else ())
+    assert shown.findings == ([] if quiet else [HIGH])
 
 
 @pytest.mark.parametrize("missing", [{"user": ""}, {"patient": ""}])
