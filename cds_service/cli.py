@@ -54,12 +54,15 @@ def serve(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after printing; exit 0 only if cards came.")] = False,
     port: Annotated[int, typer.Option(help="Port to listen on; with --once a free one is picked.")] = 8000,
+    model: Annotated[
+        str, typer.Option(help="ollama/MODEL, llama-server/MODEL, lmstudio/MODEL or BASE_URL#MODEL drafts too.")
+    ] = "",
 ) -> None:
     """Start the service with the EHR simulator and demo patients, fire two hooks at it, print the cards."""
     from cds_service.demo import run
 
     try:
-        raise typer.Exit(asyncio.run(run(once=once, port=port)))
+        raise typer.Exit(asyncio.run(run(once=once, port=port, model=model)))
     except CdsError as error:
         raise fail(error.message) from None
 

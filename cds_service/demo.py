@@ -9,14 +9,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import uvicorn
 from rich.console import Console
 
+from cds_service import demo_model
 from cds_service.app import create_app
 from cds_service.call import Ask
 from cds_service.calling import Caller
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.serve import server
 from cds_service.settings import Settings
 from cds_service.settings import load as load_settings
@@ -28,28 +30,70 @@ SHOWN = (("patient-view", "demo-sepsis"), ("order-sign", "demo-aki-contrast"))
 START_S = 20.0
 
 
-async def run(*, once: bool, port: int) -> int:
-    """Exit code 0 only if both hooks brought cards."""
+async def run(*, once: bool, port: int, model: str = "") -> int:
+    """Exit code 0 only if both hooks brought cards. ``model``: see ``demo_model.chosen``."""
     console = Console()
+    overrides = demo_model.chosen(model).settings() if model else {}
     if once:
         with TemporaryDirectory(prefix="medgemma-cds-") as state:
-            async with embedded(Path(state)) as url:
-                return 0 if await _fire(url, console) else 1
-    settings = load_settings(mode="demo", public_url=f"http://{HOST}:{port}", imaging=True)
+            port = _free_port()
+            settings = _settings(port, state_dir=Path(state), **overrides)
+            async with _running(settings, port):
+                return 0 if await _show(settings, console, model) else 1
+    settings = _settings(port, **overrides)
     async with _running(settings, port) as serving:
-        cards = await _fire(settings.public_url, console)
+        cards = await _show(settings, console, model)
         _say_where(settings.public_url, console)
         await serving
     return 0 if cards else 1
+
+
+async def _show(settings: Settings, console: Console, model: str) -> bool:
+    """Both hooks at once; then, with a model, the chart opened again until its draft is there."""
+    every = await _fire(settings.public_url, console)
+    if not model:
+        for found in await demo_model.running():
+            _say(console, found.words, "cyan")
+    elif why := await demo_model.unusable(settings):
+        _say(console, f"The model is not used: {why}", "yellow")
+    else:
+        _say(console, f"Waiting for {settings.text_model} at {settings.text_base_url} …", "cyan")
+        await _await_draft(settings, console)
+    return every
+
+
+async def _await_draft(settings: Settings, console: Console) -> None:
+    base = settings.public_url
+    ask = Ask(hook="patient-view", patient=SHOWN[0][1], fhir_server=f"{base}/simulator/fhir")
+    async with Caller(base) as caller:
+        body, why = await demo_model.until_drafted(lambda: _cards(caller, ask))
+    print_cards(body, console, title=f"patient-view with {settings.text_model}")
+    if why:
+        _say(console, why, "yellow")
+
+
+def _say(console: Console, words: str, style: str) -> None:
+    console.print(f"\n{words}", style=style, highlight=False, markup=False)
+
+
+async def _cards(caller: Caller, ask: Ask) -> dict[str, Any]:
+    status, body = await caller.call(ask)
+    if status != 200:
+        raise Unavailable(f"patient-view answered HTTP {status}")
+    return body
 
 
 @asynccontextmanager
 async def embedded(state_dir: Path) -> AsyncIterator[str]:
     """A demo service on a free port for as long as the context lasts; its URL."""
     port = _free_port()
-    url = f"http://{HOST}:{port}"
-    async with _running(load_settings(mode="demo", public_url=url, imaging=True, state_dir=state_dir), port):
-        yield url
+    settings = _settings(port, state_dir=state_dir)
+    async with _running(settings, port):
+        yield settings.public_url
+
+
+def _settings(port: int, **overrides: Any) -> Settings:
+    return load_settings(mode="demo", public_url=f"http://{HOST}:{port}", imaging=True, **overrides)
 
 
 @asynccontextmanager
