@@ -25,9 +25,11 @@ from cds_service.assessments.texts import KIND, Stands, Texts
 from cds_service.audit import Audit
 from cds_service.db.gateway import Gateway
 from cds_service.db.token_ids import SharedTokenIds
+from cds_service.drafts.archived import Archive
 from cds_service.drafts.draft import Draft
 from cds_service.drafts.drafts import Drafts
 from cds_service.drafts.store import DraftStore
+from cds_service.drafts.sweep import Sweep
 from cds_service.drafts.write_back import WriteBack
 from cds_service.encryption import Cipher, load_cipher
 from cds_service.errors import ConfigurationError
@@ -68,6 +70,7 @@ from cds_service.web.subscriptions import OnStudy, Subscriptions, attach_subscri
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
+from fhir_adapters.dicom.dicomweb import DicomWeb
 from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
 
@@ -158,7 +161,7 @@ def _parts(settings: Settings) -> Parts:
         gateway=gateway,
         hygiene=hygiene,
         audit=audit,
-        drafts=_drafts(settings, DraftStore(gateway, cipher), cipher, outbound, audit, pack),
+        drafts=_drafts(settings, DraftStore(gateway, cipher), cipher, outbound, audit, pack, metrics.count),
         switches=switches,
         replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
         ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
@@ -195,6 +198,9 @@ def _lifespan(parts: Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             )
             if parts.assessments is not None:
                 parts.assessments.jobs.start()
+            sweep = Sweep(parts.drafts, told=parts.metrics.drafts_kept, count=parts.metrics.count)
+            sweep.start()
+            closing.push_async_callback(sweep.aclose)
             yield
 
     return lifespan
@@ -298,10 +304,16 @@ def _dicomweb(settings: Settings) -> str:
 
 
 def _drafts(
-    settings: Settings, store: DraftStore, cipher: Cipher, outbound: Outbound, audit: Audit, pack: Pack
+    settings: Settings,
+    store: DraftStore,
+    cipher: Cipher,
+    outbound: Outbound,
+    audit: Audit,
+    pack: Pack,
+    count: Callable[[str], None],
 ) -> Drafts:
     """Drafts, written to the server of the settings; in demo and sandbox to the simulator."""
-    connect = _record(settings, outbound)
+    record = _record(settings, outbound)
 
     def audited(event: str, draft: Draft) -> None:
         by = draft.person.reference if draft.person else ""
@@ -314,11 +326,35 @@ def _drafts(
         )
 
     configuration = {"software": __version__, "rule-pack": pack.hash}
-    write_back = WriteBack(connect, configuration)
-    return Drafts(store, cipher, write_back, file_unreviewed=settings.file_unreviewed_drafts, audit=audited)
+    return Drafts(
+        store,
+        cipher,
+        WriteBack(record.connect, configuration, spend=record.spend),
+        file_unreviewed=settings.file_unreviewed_drafts,
+        archive=_archive(settings, outbound),
+        count=count,
+        audit=audited,
+    )
 
 
-def _record(settings: Settings, outbound: Outbound) -> Callable[[float], Awaitable[FhirClient]] | None:
+def _archive(settings: Settings, outbound: Outbound) -> Archive | None:
+    """Where DICOM SRs of accepted drafts go; None where none are wanted."""
+    if not settings.structured_reports:
+        return None
+    if not settings.dicomweb_url:
+        raise ConfigurationError("CDS_STRUCTURED_REPORTS needs an archive to store them in: set CDS_DICOMWEB_URL")
+    authorization = settings.dicomweb_authorization.get_secret_value()
+    return Archive(DicomWeb(outbound, settings.dicomweb_url, authorization))
+
+
+class Record(NamedTuple):
+    """Our own access to the FHIR server: ``connect`` until a deadline, ``spend`` a token it no longer takes."""
+
+    connect: Callable[[float], Awaitable[FhirClient]] | None  # None where there is no server
+    spend: Callable[[], None] | None  # None where no token is asked for
+
+
+def _record(settings: Settings, outbound: Outbound) -> Record:
     """The FHIR server of our own access: of the settings, in demo and sandbox the simulator; None where there is none."""
     simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/fhir"
     base = settings.write_fhir_url or simulated
@@ -327,7 +363,7 @@ def _record(settings: Settings, outbound: Outbound) -> Callable[[float], Awaitab
     async def connect(deadline: float) -> FhirClient:
         return FhirClient(outbound, base, await backend.bearer(deadline=deadline) if backend else None)
 
-    return connect if base else None
+    return Record(connect if base else None, backend.spend if backend else None)
 
 
 def _backend(settings: Settings, outbound: Outbound, base: str) -> BackendServices | None:
@@ -349,7 +385,7 @@ def _on_study(parts: Parts) -> OnStudy:
             raise ConfigurationError(
                 f"[subscriptions.{own_id}] names the client '{known.client}', which [clients] lacks"
             )
-    connect = _record(settings, parts.outbound)
+    connect = _record(settings, parts.outbound).connect
     studies = NewStudies(connect, made.reads if made else None, _clock, lambda: parts.switches.ai)
 
     async def queue(reference: str, subscription: Subscription) -> None:

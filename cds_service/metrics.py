@@ -40,6 +40,14 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "refused_readings": ("Readings of a record that are shown as data quality and used nowhere", ()),
     "statements_dropped": ("Statements of an engine that did not stand up to the record, by reason", ("reason",)),
     "image_reads": ("Cards about image reads by how the read stood", ("state",)),
+    "drafts": (
+        "Drafts by what became of them (made, accepted, edited, rejected, write failed, resumed, …)",
+        ("event",),
+    ),
+    "draft_writes": (
+        "Attempts to bring the record or the archive to what was decided, by outcome (status written, or why not)",
+        ("outcome",),
+    ),
     "assessment_jobs": (
         "Assessments asked for, by what became of them (queued, joined, again, done, failed, shed, taken over, …)",
         ("fate",),
@@ -123,6 +131,10 @@ class Metrics:
         self._breakers = Gauge(
             "cds_breaker", "Breakers: 0 closed, 1 half-open, 2 open", ("name",), registry=self.registry
         )
+        self._drafts = Gauge(
+            "cds_drafts_kept", "Drafts in the database by state, counted every few seconds", ("state",),
+            registry=self.registry,
+        )  # fmt: skip
         self._queue = Gauge("cds_database_queue_depth", "Rows waiting in memory", registry=self.registry)
         self._spool = Gauge("cds_database_spool_bytes", "Bytes waiting on disk", registry=self.registry)
 
@@ -164,6 +176,11 @@ class Metrics:
         for kind, count in zip(("prompt", "completion"), tokens, strict=True):
             if count:
                 self._families["engine_tokens"].add(count, engine, kind)
+
+    def drafts_kept(self, by_state: Mapping[str, int]) -> None:
+        """How many drafts there are in each state."""
+        for state in ("waiting", "accepted", "edited", "rejected"):
+            self._drafts.labels(state).set(by_state.get(state, 0))
 
     def watch_engine(self, engine: str, depth: Callable[[], float]) -> None:
         """Read the length of an engine's queue at each scrape."""

@@ -165,6 +165,8 @@ class Settings(BaseSettings):
     """`[subscriptions.ID]` tables: who may notify of new imaging studies (file only)."""
     file_unreviewed_drafts: bool = False
     """Whether drafts are written as `partial` before a person has looked at them."""
+    structured_reports: bool = False
+    """Whether a DICOM SR (TID 1500, PARTIAL, UNVERIFIED) of an accepted draft is stored at `dicomweb_url` (STOW-RS)."""
     dicomweb_authorization: SecretStr = SecretStr("")
     """Whole Authorization header for the DICOMweb server: `Basic …` or `Bearer …`."""
     image_allow: Origins = Field(default_factory=list)

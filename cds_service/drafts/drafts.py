@@ -12,14 +12,15 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.drafts import resources
+from cds_service.drafts.archived import Archive, NotArchived
 from cds_service.drafts.draft import Accept, Decided, Decision, Draft, Edit, Person, Reject
 from cds_service.drafts.store import DraftStore
-from cds_service.drafts.write_back import WriteBack, printed
+from cds_service.drafts.write_back import Outcome, WriteBack, printed
 from cds_service.encryption import Cipher
 from cds_service.errors import CdsError
 from cds_service.imaging.read import Read
 
-BUSY_S = 60.0  # longer than a write-back takes; after a crash the draft is free again then
+BUSY_S = 60.0  # longer than PATIENCE_S of the write-back and of the archive together; after a crash it is free then
 WORDS = 10_000  # characters of a person's conclusion or reason
 DECIDED: dict[type[Decision], Decided] = {Accept: "accepted", Edit: "edited", Reject: "rejected"}
 
@@ -55,6 +56,8 @@ class Drafts:
         write_back: WriteBack,
         *,
         file_unreviewed: bool = False,
+        archive: Archive | None = None,
+        count: Callable[[str], None] = lambda _name: None,
         audit: Callable[[str, Draft], None] = lambda _event, _draft: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         busy_s: float = BUSY_S,
@@ -63,6 +66,8 @@ class Drafts:
         self._cipher = cipher
         self._write_back = write_back
         self._file_unreviewed = file_unreviewed
+        self._archive = archive
+        self._count = count
         self._audit = audit
         self._clock = clock
         self._busy_s = busy_s
@@ -87,7 +92,7 @@ class Drafts:
         engine = read.identity.label if read.identity else ""
         own_id = self._cipher.pseudonym("draft", tenant, read.study_uid, engine, *read.prompts)
         if (known := await self._store.get(own_id)) is not None:
-            return known
+            return await self._filed_unreviewed(known)
         made = Draft(
             id=own_id,
             identifier=f"urn:uuid:{UUID(hex=self._cipher.pseudonym('report', own_id), version=4)}",
@@ -108,8 +113,8 @@ class Drafts:
         await self._store.add(made)
         stored = await self._known(own_id)
         if stored.created == made.created:
-            self._audit("draft made", stored)
-        return await self._file(stored, stored.version) if self._file_unreviewed else stored
+            self._told("draft made", stored)
+        return await self._filed_unreviewed(stored)
 
     async def of_study(self, tenant: str, study_uid: str) -> Draft | None:
         """The newest draft of a study, None when there is none."""
@@ -150,18 +155,67 @@ class Drafts:
             )
             return await self._file(decided, draft.version)
 
+    async def resume(self) -> int:
+        """Finish what processes that died left half written; how many drafts. Two replicas finish each once."""
+        done = 0
+        for draft in await self._store.unfinished():
+            try:
+                await self._file(draft, draft.version)
+            except DraftMoved:  # a person or another replica was faster
+                continue
+            self._count("drafts:resumed")
+            done += 1
+        return done
+
+    async def by_state(self) -> dict[str, int]:
+        """How many drafts there are: waiting, accepted, edited, rejected."""
+        return await self._store.by_state()
+
+    async def _filed_unreviewed(self, draft: Draft) -> Draft:
+        """Filed as partial where the site wants that and it was never tried: also after a crash between the two."""
+        if not self._file_unreviewed or draft.version > 1:
+            return draft
+        try:
+            return await self._file(draft, draft.version)
+        except DraftMoved:
+            return await self._known(draft.id)
+
     async def _file(self, draft: Draft, before: int) -> Draft:
         """Claim the draft with its decision, write it, keep what came of it."""
         claimed = msgspec.structs.replace(draft, version=before + 1, fault="it was not finished; try again")
         if not await self._store.replace(claimed, before=before, busy_s=self._busy_s):
             raise DraftMoved("somebody else is deciding on this draft; look at it again")
         outcome = await self._write_back.settle(draft)
+        self._count(f"draft_writes:{outcome.reason}")
+        archived, fault = await self._archived(draft, outcome)
         ended = msgspec.structs.replace(
-            claimed, version=before + 2, filed=outcome.filed, report=outcome.report, fault=outcome.fault
+            claimed,
+            version=before + 2,
+            filed=outcome.filed,
+            report=outcome.report,
+            structured_report=archived,
+            fault=fault,
         )
         await self._store.replace(ended, before=before + 1)
-        self._audit("draft write failed" if outcome.fault else f"draft {draft.state}", ended)
+        self._told("draft write failed" if fault else f"draft {draft.state}", ended)
         return ended
+
+    async def _archived(self, draft: Draft, outcome: Outcome) -> tuple[str, str]:
+        """SOP Instance UID of the DICOM SR and the fault to tell. What the record refused is not archived either."""
+        if self._archive is None or outcome.fault or not outcome.filed or draft.structured_report:
+            return draft.structured_report, outcome.fault
+        try:
+            kept = await self._archive.keep(draft)
+        except NotArchived as error:
+            self._count("draft_writes:not archived")
+            return "", f"the report is in the record, its DICOM SR is not in the archive ({error}); try again"
+        if kept:
+            self._count("draft_writes:archived")
+        return kept, ""
+
+    def _told(self, event: str, draft: Draft) -> None:
+        self._count(f"drafts:{event.removeprefix('draft ')}")
+        self._audit(event, draft)
 
     async def _known(self, own_id: str) -> Draft:
         draft = await self._store.get(own_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from io import BytesIO
+
+from fhir_adapters import child_process
 
 LIMIT_S = 20.0
 
@@ -15,22 +16,11 @@ class PdfFailed(RuntimeError):
 
 async def render(text: str) -> bytes:
     """The PDF of a report's text."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "cds_service.drafts.pdf",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
     try:
-        async with asyncio.timeout(LIMIT_S):
-            made, _ = await process.communicate(text.encode())
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise PdfFailed("the report could not be rendered in time") from None
-    if process.returncode != 0 or not made.startswith(b"%PDF"):
+        made = await child_process.ask("cds_service.drafts.pdf", text.encode(), LIMIT_S)
+    except child_process.ChildFailed as error:
+        raise PdfFailed(f"the report could not be rendered: {error}") from None
+    if not made.startswith(b"%PDF"):
         raise PdfFailed("the report could not be rendered")
     return made
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+
+from msgspec import Struct
 
 from cds_service.drafts import report_text
 from cds_service.drafts.draft import Draft, Edit, Person
-from cds_service.imaging.read import Read
+from cds_service.imaging.read import ImageFinding, Read
 from fhir_adapters.write import (
     audit_event,
     bundle,
@@ -74,7 +75,7 @@ def filing(draft: Draft, configuration: Mapping[str, str], text: str, pdf: bytes
         verified_by=verifier,
     )
     review = task.build(
-        identifier=name(draft.identifier, "task"),
+        identifier=task_identifier(draft),
         report=report_url,
         patient=draft.patient,
         authored=draft.created,
@@ -95,37 +96,84 @@ def filing(draft: Draft, configuration: Mapping[str, str], text: str, pdf: bytes
         *papers,
         *results,
         bundle.create(report_url, report),
-        bundle.create(name(draft.identifier, "task"), review),
+        bundle.create(task_identifier(draft), review),
         bundle.create(name(draft.identifier, "provenance"), origin),
         _audit("C", draft, person, report_url, machine["fullUrl"], moment),
     ]
     return bundle.transaction(entries)
 
 
-def change(draft: Draft, found: dict[str, Any], configuration: Mapping[str, str], text: str, pdf: bytes) -> Json:
-    """The transaction that moves a report that stands in the record, from exactly the version that was found."""
-    machine, person = _device(draft.read, configuration), draft.person
-    report = {**found, "status": "entered-in-error" if draft.state == "rejected" else "preliminary"}
-    target = f"DiagnosticReport/{found['id']}"
-    if draft.state != "rejected" and person:
-        report["resultsInterpreter"] = [{"reference": person.reference}]
-        report["issued"] = draft.decided
-        report["conclusion"] = report_text.conclusion(draft.read, edited_words(draft))
-        report["presentedForm"] = forms(draft, text, pdf, draft.decided)
+class Standing(Struct, frozen=True, kw_only=True):
+    """What stands in the record of one draft, as it was found there."""
+
+    report: Json
+    task: Json | None = None
+    observations: tuple[Json, ...] = ()
+
+
+def task_identifier(draft: Draft) -> str:
+    """``Task.identifier`` of the draft's review."""
+    return name(draft.identifier, "task")
+
+
+def finding_identifiers(draft: Draft) -> list[str]:
+    """``Observation.identifier`` of every finding that may have been written."""
+    return [own for own, _ in _written(draft)]
+
+
+def change(draft: Draft, found: Standing, configuration: Mapping[str, str], text: str, pdf: bytes) -> Json:
+    """The transaction that moves what stands in the record, each resource from exactly the version that was found."""
+    rejected, person = draft.state == "rejected", draft.person
+    target = f"DiagnosticReport/{found.report['id']}"
+    moved = [_moved_report(draft, found.report, text, pdf), *_moved_findings(draft, found), *_moved_task(draft, found)]
+    machine = _device(draft.read, configuration)
     origin = provenance.build(
-        targets=[target],
+        targets=[f"{each['resourceType']}/{each['id']}" for each in moved],
         recorded=draft.decided,
         device=machine["fullUrl"],
-        activity="NULLIFY" if draft.state == "rejected" else "UPDATE",
+        activity="NULLIFY" if rejected else "UPDATE",
         verifier=person.reference if person else "",
     )
     entries = [
         machine,
-        bundle.update(report, str(found.get("meta", {}).get("versionId", ""))),
+        *_papers(draft.read),
+        *(bundle.update(each, str(each.get("meta", {}).get("versionId", ""))) for each in moved),
         bundle.create(name(draft.identifier, "provenance", draft.state), origin),
         _audit("U", draft, person, target, machine["fullUrl"], draft.decided),
     ]
     return bundle.transaction(entries)
+
+
+def _moved_report(draft: Draft, found: Json, text: str, pdf: bytes) -> Json:
+    if draft.state == "rejected" or draft.person is None:
+        return {**found, "status": "entered-in-error"}
+    report = {
+        **found,
+        "status": "preliminary",
+        "resultsInterpreter": [{"reference": draft.person.reference}],
+        "issued": draft.decided,
+        "conclusion": report_text.conclusion(draft.read, edited_words(draft)),
+        "presentedForm": forms(draft, text, pdf, draft.decided),
+    }
+    if draft.state == "edited":
+        report.pop("result", None)
+    return report
+
+
+def _moved_findings(draft: Draft, found: Standing) -> list[Json]:
+    """Findings taken with the report; retracted with it, or where the person's own words took their place."""
+    ours = [each for each in found.observations if each.get("status") == "preliminary"]  # others were signed there
+    if draft.state == "accepted" and draft.person is not None:
+        return [observation.accepted(each, draft.person.reference) for each in ours]
+    return [{**each, "status": "entered-in-error"} for each in ours]
+
+
+def _moved_task(draft: Draft, found: Standing) -> list[Json]:
+    if found.task is None or found.task.get("status") in ("cancelled", "entered-in-error"):
+        return []
+    if draft.state == "rejected" or draft.person is None:
+        return [task.retracted(found.task)]
+    return [task.completed(found.task, draft.person.reference)]
 
 
 def _audit(action: str, draft: Draft, person: Person | None, report: str, machine: str, moment: str) -> Json:
@@ -142,6 +190,7 @@ def _audit(action: str, draft: Draft, person: Person | None, report: str, machin
 
 def _device(read: Read, configuration: Mapping[str, str]) -> Json:
     identity = read.identity
+    card = next((entry["fullUrl"] for entry in _papers(read) if _is_card(entry)), "")
     versions = {
         "engine": identity.engine if identity else "",
         "model-revision": identity.revision if identity else "",
@@ -151,7 +200,7 @@ def _device(read: Read, configuration: Mapping[str, str]) -> Json:
     model = (identity.model or identity.engine) if identity else "unnamed model"
     own = name("device", model, *(f"{kind}={value}" for kind, value in sorted(versions.items())))
     note = "Test weights that know nothing: for trying the service out." if read.test_weights else ""
-    return bundle.create(own, device.build(identifier=own, name=model, versions=versions, note=note))
+    return bundle.create(own, device.build(identifier=own, name=model, versions=versions, note=note, model_card=card))
 
 
 def _papers(read: Read) -> list[Json]:
@@ -167,12 +216,25 @@ def _papers(read: Read) -> list[Json]:
     return entries
 
 
+def _is_card(paper: Json) -> bool:
+    return bool(paper["resource"]["type"]["coding"][0]["code"] == "AIModelCard")
+
+
+def _written(draft: Draft) -> list[tuple[str, ImageFinding]]:
+    return [
+        (name(draft.identifier, "finding", str(number), finding.key), finding)
+        for number, finding in enumerate(draft.read.findings)
+        if finding.state in observation.STATES
+    ]
+
+
 def _observations(draft: Draft, machine: str) -> list[Json]:
+    """None beside a person's own conclusion: what they did not confirm does not become data."""
+    if draft.state == "edited":
+        return []
+    person = draft.person.reference if draft.person and draft.state == "accepted" else ""
     entries = []
-    for number, finding in enumerate(draft.read.findings):
-        if finding.state not in observation.STATES:
-            continue
-        own = name(draft.identifier, "finding", str(number), finding.key)
+    for own, finding in _written(draft):
         made = observation.build(
             identifier=own,
             key=finding.key,
@@ -185,6 +247,7 @@ def _observations(draft: Draft, machine: str) -> list[Json]:
             where=report_text.where(finding),
             performed=draft.read.performed,
             encounter=draft.encounter,
+            accepted_by=person,
         )
         entries.append(bundle.create(own, made))
     return entries

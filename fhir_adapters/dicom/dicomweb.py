@@ -7,7 +7,8 @@ by the content type of the answer. Deadlines are moments of the event loop's clo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ from fhir_adapters.dicom.errors import BadAnswer, NoSuchStudy, NotAnswered, Stor
 from fhir_adapters.outbound import Outbound
 from fhir_adapters.server import Reply
 
+DicomJson = dict[str, Any]
 MB = 1024 * 1024
 DICOM, DICOM_JSON = "application/dicom", "application/dicom+json"
 MULTIPART = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
@@ -87,6 +89,24 @@ class DicomWeb:
                 self._single_part = accepts[1] == SINGLE
         _check(reply)
         return _object(reply)
+
+    async def headers(self, study: str, series: str, wanted: Collection[str], *, deadline: float) -> list[DicomJson]:
+        """Whole headers (DICOM JSON) of some instances of a series, without bulk data: for objects that refer to them."""
+        one = f"/instances/{_uid(next(iter(wanted)))}" if len(wanted) == 1 else ""
+        url = f"studies/{_uid(study)}/series/{_uid(series)}{one}/metadata"
+        reply = await self._get(url, "GET metadata", DICOM_JSON, deadline, 4 * self._caps.page_bytes)
+        return [row for row in qido.whole(_json(reply)) if qido.uid_of(row) in wanted]
+
+    async def holds(self, study: str, series: str, instance: str, *, deadline: float) -> bool:
+        """Whether one instance is there."""
+        query = f"studies/{_uid(study)}/series/{_uid(series)}/instances?SOPInstanceUID={_uid(instance)}&limit=1"
+        try:
+            found = [
+                qido.text(row, "00080018") async for row in self._search(query, "GET instances", deadline, pages=False)
+            ]
+        except NoSuchStudy:
+            return False
+        return instance in found
 
     async def store(self, objects: list[bytes], *, deadline: float) -> None:
         """STOW-RS. StoreFailed with the failure reasons unless every object is kept.

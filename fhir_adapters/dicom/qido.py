@@ -25,6 +25,7 @@ class _Attribute(Struct, gc=False):
 
 
 Row = dict[str, _Attribute]
+BULK = frozenset({"BulkDataURI", "InlineBinary"})
 _rows = msgspec.json.Decoder(list[Row])
 
 
@@ -65,6 +66,21 @@ def rows(body: bytes) -> list[Row]:
         return _rows.decode(body)
     except (msgspec.DecodeError, RecursionError):
         raise BadAnswer("not DICOM JSON") from None
+
+
+def whole(body: bytes) -> list[dict[str, Any]]:
+    """Every attribute of every row as it came, less what is bulk data or a reference to it."""
+    try:
+        found = msgspec.json.decode(body or b"[]", type=list[dict[str, dict[str, Any]]])
+    except (msgspec.DecodeError, RecursionError):
+        raise BadAnswer("not DICOM JSON") from None
+    return [{tag: a for tag, a in row.items() if not BULK & a.keys()} for row in found]
+
+
+def uid_of(row: dict[str, Any]) -> str:
+    """The SOP Instance UID of a whole row."""
+    values = row.get("00080018", {}).get("Value") or [""]
+    return str(values[0])
 
 
 def text(row: Row, tag: str) -> str:

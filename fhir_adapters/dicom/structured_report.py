@@ -6,7 +6,6 @@ of the images (DICOM JSON, PS3.18 annex F) give patient and study to the object 
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,9 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-LIMIT_S = 60.0
+from fhir_adapters import child_process
+
+LIMIT_S = 20.0
 STATES = {"present": "52101004 Present", "absent": "2667000 Absent", "uncertain": "82334004 Indeterminate"}
 SCHEME = "99MGCDS"
 # type 2 of every image: an archive's answer may leave them out, highdicom reads them
@@ -61,22 +62,11 @@ async def make(asked: Asked) -> bytes:
     """The SR as a DICOM file, for STOW-RS. ``ReportFailed`` where there is no finding: there is nothing to say."""
     if not asked.findings or not asked.headers:
         raise ReportFailed("a structured report needs a finding and the image it is about")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fhir_adapters.dicom.structured_report",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
     try:
-        async with asyncio.timeout(LIMIT_S):
-            made, _ = await process.communicate(msgspec.json.encode(asked))
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise ReportFailed("the structured report was not made in time") from None
-    if process.returncode != 0 or made[128:132] != b"DICM":
+        made = await child_process.ask("fhir_adapters.dicom.structured_report", msgspec.json.encode(asked), LIMIT_S)
+    except child_process.ChildFailed as error:
+        raise ReportFailed(f"the structured report could not be made: {error}") from None
+    if made[128:132] != b"DICM":
         raise ReportFailed("the structured report could not be made")
     return made
 
@@ -84,6 +74,11 @@ async def make(asked: Asked) -> bytes:
 def uid(*parts: str) -> str:
     """A UID under 2.25 (PS3.5 annex B.2) that is the same whenever the parts are."""
     return f"2.25.{uuid5(UUID(int=0), chr(0).join(parts)).int}"
+
+
+def uids(identifier: str) -> tuple[str, str]:
+    """Series and SOP Instance UID of the report of ``identifier``: known before it is made."""
+    return uid(identifier, "series"), uid(identifier, "instance")
 
 
 def build(asked: Asked) -> bytes:
@@ -125,12 +120,13 @@ def build(asked: Asked) -> bytes:
         imaging_measurements=[group],
         title=codes.DCM.ImagingMeasurementReport,
     )
+    series, instance = uids(asked.identifier)
     report = sr.Comprehensive3DSR(
         evidence=images,
         content=content,
-        series_instance_uid=uid(asked.identifier, "series"),
+        series_instance_uid=series,
         series_number=9000,
-        sop_instance_uid=uid(asked.identifier, "instance"),
+        sop_instance_uid=instance,
         instance_number=1,
         manufacturer="MedGemma CDS",
         is_complete=False,

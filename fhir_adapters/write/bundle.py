@@ -23,7 +23,7 @@ def create(full_url: str, resource: Json) -> Json:
 
 
 def update(resource: dict[str, Any], version: str) -> Json:
-    """An entry that replaces exactly this version of a resource."""
+    """An entry that replaces exactly this version of a resource of the record, with whatever the record added to it."""
     if not version:
         raise Nonsense("ifMatch: an update says which version it replaces")
     kind, own_id = resource["resourceType"], resource["id"]

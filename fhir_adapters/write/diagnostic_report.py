@@ -30,7 +30,7 @@ def _codes() -> dict[str, dict[str, str]]:
 def code_of(modality: str, body_part: str) -> Json:
     """The report's code by DICOM modality and body part; the general code where the table has no better one."""
     row = _codes().get(f"{modality.upper()} {body_part.upper()}") or _codes()["other"]
-    return concept(coding(LOINC, row["loinc"], row["display"]), text=row["display"])
+    return concept(coding(LOINC, row["loinc"], row["display"]), text=row["text"])
 
 
 def attachment(content_type: str, data: bytes, title: str, created: str) -> Json:

@@ -24,8 +24,12 @@ def build(
     where: str = "",
     performed: str = "",
     encounter: str = "",
+    accepted_by: str = "",
 ) -> Json:
-    """One finding that is present or uncertain. An absence by AI is not written as data: it stays in the report's words."""
+    """One finding that is present or uncertain. An absence by AI is not written as data: it stays in the report's words.
+
+    ``accepted_by`` (Practitioner or PractitionerRole) answers for it beside the AI; the status stays preliminary.
+    """
     if state not in STATES:
         raise Nonsense("value: only findings that are present or uncertain become an Observation")
     made: Json = {
@@ -42,6 +46,8 @@ def build(
         "valueCodeableConcept": concept(coding(SNOMED, *STATES[state]), text=state),
         "derivedFrom": [reference(study, "ImagingStudy")],
     }
+    if accepted_by:
+        made = accepted(made, accepted_by)
     if where:
         made["bodySite"] = concept(text=where)
     if encounter:
@@ -49,3 +55,10 @@ def build(
     if when := elements.date_time(performed):
         made["effectiveDateTime"] = when
     return made
+
+
+def accepted(made: Json, person: str) -> Json:
+    """The Observation with the person among its performers."""
+    who = reference(person, "Practitioner", "PractitionerRole")
+    performers = [each for each in made.get("performer", ()) if each.get("reference") != person]
+    return {**made, "performer": [*performers, who]}

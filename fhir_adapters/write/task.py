@@ -26,3 +26,14 @@ def build(*, identifier: str, report: str, patient: str, authored: str, status: 
     if reviewer:
         made["owner"] = reference(reviewer, "Practitioner", "PractitionerRole")
     return made
+
+
+def completed(found: Json, reviewer: str) -> Json:
+    """The Task of the record after the person took the draft."""
+    owner = reference(reviewer, "Practitioner", "PractitionerRole")
+    return {**found, "status": "completed", "owner": owner}
+
+
+def retracted(found: Json) -> Json:
+    """The Task of the record after the draft was rejected: a review still open is cancelled, a done one was in error."""
+    return {**found, "status": "entered-in-error" if found.get("status") == "completed" else "cancelled"}
