@@ -339,4 +339,7 @@ def _fault(reply: Reply) -> EngineFault:
         return NotReady("the server is loading its model or overloaded (HTTP 503)")
     if status >= 500:
         return ServerFault(f"the server failed (HTTP {status}); see its log")
-    return EngineRefused(f"the server does not accept the request (HTTP {status}); check the profile")
+    return EngineRefused(
+        f"the server does not accept the request (HTTP {status}); check the profile, and that "
+        "prompt and answer fit the context it was started with"
+    )

@@ -141,6 +141,8 @@ def remark(outcome: Outcome, *, pending: bool) -> str:
         return f"An AI-drafted summary could not be prepared: {outcome.why}."
     if outcome.checked is not None and outcome.checked.discarded:
         return "An AI-drafted summary was made and discarded: it did not agree with the record."
+    if outcome.checked is not None and not outcome.checked.statements:
+        return "An AI-drafted summary was made and held nothing that can be shown."
     return ""
 
 
@@ -164,7 +166,10 @@ def _notes(outcome: Outcome) -> Iterator[str]:
     checked = outcome.checked
     if checked is None:
         return
-    yield f"{checked.prompt} by {checked.identity.label}"
+    yield from (
+        *checked.prompt.split(),
+        *checked.identity.label.split(),
+    )  # each alone: audit keeps codes, not sentences
     yield from (f"{outcome.task} dropped {count}: {reason}" for reason, count in checked.dropped.items())
     if not outcome.shown:
         yield f"{outcome.task} in shadow"
