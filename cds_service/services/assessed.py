@@ -166,10 +166,7 @@ def _notes(outcome: Outcome) -> Iterator[str]:
     checked = outcome.checked
     if checked is None:
         return
-    yield from (
-        *checked.prompt.split(),
-        *checked.identity.label.split(),
-    )  # each alone: audit keeps codes, not sentences
+    yield f"{checked.prompt} by {checked.identity.label}"
     yield from (f"{outcome.task} dropped {count}: {reason}" for reason, count in checked.dropped.items())
     if not outcome.shown:
         yield f"{outcome.task} in shadow"
