@@ -22,7 +22,7 @@ from cds_service.assessments.store import Store
 from cds_service.assessments.task import Task
 from cds_service.assessments.tasks import load_tasks
 from cds_service.assessments.texts import KIND, Stands, Texts
-from cds_service.audit import Audit
+from cds_service.audit import Audit, AuditFile
 from cds_service.db.gateway import Gateway
 from cds_service.db.token_ids import SharedTokenIds
 from cds_service.drafts.archived import Archive
@@ -146,7 +146,9 @@ def _parts(settings: Settings) -> Parts:
     telemetry.configure(settings.mode, withheld=metrics.count)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     zone, cipher, pack = _zone(settings), load_cipher(settings), load_pack(settings.site_rules)
-    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows)
+    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows, keep_days=settings.keep_days)
+    if settings.audit_file is not None:
+        gateway.tap("audit_event", AuditFile(settings.audit_file).write)
     metrics.watch(gateway)
     metrics.watch_breaker("database", gateway.breaker)
     engine_door = engines.door(settings)

@@ -34,7 +34,12 @@ def attach_health(app: FastAPI, gateway: Gateway, pack: Pack, metrics: Metrics) 
             await gateway.run(lambda connection: connection.execute(text("SELECT 1")).scalar(), deadline=deadline)
         except DatabaseUnavailable as fault:
             database = fault.message
-        state = {"database": database, "rules": len(pack.rules), "rule_pack": pack.hash}
+        state = {
+            "database": database,
+            "keeps": gateway.keeps,  # false: the spool is full, and what happens could not be recorded
+            "rules": len(pack.rules),
+            "rule_pack": pack.hash,
+        }
         ready = database == "ok" and bool(pack.rules)
         return Response(msgspec.json.encode(state), 200 if ready else 503, media_type="application/json")
 

@@ -58,7 +58,10 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("engine", "outcome"),
     ),
     "engine_tokens": ("Tokens an engine counted (prompt, completion)", ("engine", "kind")),
-    "database_rows": ("Rows by fate (written, spooled, replayed, dropped, rejected, lost, failed, untold)", ("fate",)),
+    "database_rows": (
+        "Rows by fate (written, spooled, replayed, dropped, rejected, lost, failed, untold, retired)",
+        ("fate",),
+    ),
     "log_fields_withheld": ("Log fields and texts that were not on the allow-list", ()),
     "others": ("Counts of an answer that have no family of their own", ("name",)),
 }

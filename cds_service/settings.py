@@ -75,6 +75,14 @@ class Settings(BaseSettings):
     """Folder for the embedded database, the key made in demo and sandbox, and the spool."""
     database_url: str = ""
     """SQLAlchemy URL; empty: SQLite in the state folder. PostgreSQL: `postgresql+psycopg://…`."""
+    audit_file: Path | None = None
+    """JSON lines of the audit trail beside the database, for a log collector; may be moved away at any time."""
+    keep_audit_days: int = Field(default=0, ge=0)
+    """Days audit events are kept; 0: for good."""
+    keep_feedback_days: int = Field(default=0, ge=0)
+    """Days feedback is kept; 0: for good."""
+    keep_cards_days: int = Field(default=0, ge=0)
+    """Days it is remembered which rules and prompts spoke on a card; later feedback is not matched. 0: for good."""
     encryption_key: SecretStr = SecretStr("")
     """32 bytes in base64. Made in the state folder in demo and sandbox, required in production."""
     cors_origins: Origins = Field(default_factory=list)
@@ -192,6 +200,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, TOML file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def keep_days(self) -> dict[str, int]:
+        """Days the rows of a table are kept; 0: for good."""
+        return {
+            "audit_event": self.keep_audit_days,
+            "feedback": self.keep_feedback_days,
+            "issued_card": self.keep_cards_days,
+        }
 
     @property
     def database(self) -> str:

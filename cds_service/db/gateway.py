@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from queue import Full
@@ -24,7 +24,7 @@ from cds_service.db.breaker import Breaker
 from cds_service.db.engine import open_engine
 from cds_service.db.spool import LIMIT_BYTES, Row, Spool
 from cds_service.db.threads import Threads
-from cds_service.db.writer import QUEUE, Count, Tap, Writer
+from cds_service.db.writer import KEPT, QUEUE, Count, Tap, Writer
 from cds_service.errors import ConfigurationError, Unavailable
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Gateway:
         breaker: Breaker | None = None,
         queue: int = QUEUE,
         spool_bytes: int = LIMIT_BYTES,
+        keep_days: Mapping[str, int] = KEPT,
     ) -> None:
         self.engine: Engine = open_engine(url, connections=THREADS + 1)
         self._plain: Engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -62,7 +63,7 @@ class Gateway:
         self.breaker = breaker or Breaker()
         self._threads = Threads(THREADS, WAITING, "database")
         self._spool = Spool(state_dir / "spool", spool_bytes)
-        self._writer = Writer(self.engine, self._spool, count, queue=queue)
+        self._writer = Writer(self.engine, self._spool, count, queue=queue, keep_days=keep_days)
 
     async def start(self, limit: float = schema.MIGRATION_LIMIT_S) -> None:
         """Bring the schema up to date and begin to store. ``ConfigurationError`` when that cannot be done."""

@@ -4,7 +4,7 @@ same in both.
 Nothing here holds PHI in the clear: ids are keyed hashes, answers and comments are sealed, cards are remembered by
 the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows that have an expiry (answers,
 quietness, token ids, assessments with their jobs and snapshots) are deleted when it comes; audit, feedback and issued
-cards are kept until the operator removes them.
+cards when the days the site keeps them are over (settings; for good if it names none).
 
 The table ``alembic_version`` is declared as alembic declares it: a fresh database is made from here and stamped with
 ``HEAD`` without importing alembic.

@@ -12,12 +12,12 @@ import base64
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Insert, LargeBinary, Table, delete
+from sqlalchemy import Delete, Engine, Insert, LargeBinary, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -29,6 +29,8 @@ BATCH = 1000
 QUEUE = 10_000
 RETRY_S = 2.0  # pause after a failed batch before the database is tried again
 PURGE_S = 60.0
+RETIRED = 5000  # rows of a table taken away at a time: what waits to be stored is never held up for long
+DAY_MS = 24 * 3600 * 1000
 _REPLACING = ("answer", "quiet")  # a newer row takes the place of an older one; all others keep the first
 _EXPIRY = {
     "answer": "expires_at",
@@ -38,7 +40,13 @@ _EXPIRY = {
     "assessment_job": "expires_at",
     "assessment_snapshot": "expires_at",
 }
+KEPT_SINCE = {
+    "audit_event": "at",
+    "feedback": "received_at",
+    "issued_card": "issued_at",
+}  # kept as long as the site says
 
+KEPT: Mapping[str, int] = dict.fromkeys(KEPT_SINCE, 0)  # days; 0: for good
 Item = tuple[str, Row, bool]
 Tap = Callable[[Sequence[Row]], None]
 Count = Callable[[str, int], None]
@@ -73,13 +81,21 @@ class Writer:
     """The queue and its thread. ``later`` may be called from any thread and never blocks on the database."""
 
     def __init__(
-        self, engine: Engine, spool: Spool, count: Count, *, queue: int = QUEUE, gather: float = GATHER_S
+        self,
+        engine: Engine,
+        spool: Spool,
+        count: Count,
+        *,
+        queue: int = QUEUE,
+        gather: float = GATHER_S,
+        keep_days: Mapping[str, int] = KEPT,
     ) -> None:
         self._engine = engine
         self._spool = spool
         self._count = count
         self._limit = queue
         self._gather = gather
+        self._keep_days = {name: days for name, days in keep_days.items() if days}
         self._statements = statements(engine.dialect.name)
         self._queue: deque[Item] = deque()
         self._batch: list[Item] = []
@@ -204,11 +220,18 @@ class Writer:
             self._count("replayed", self._spool.replay(lambda rows: self._store(_revived(rows))))
         if time.monotonic() >= self._purge_at:
             self._purge_at = time.monotonic() + PURGE_S
-            now = int(time.time() * 1000)
+            self._purge(int(time.time() * 1000))
+
+    def _purge(self, now: int) -> None:
+        with self._engine.begin() as connection:
+            for name, expiry in _EXPIRY.items():
+                table = models.metadata.tables[name]
+                connection.execute(delete(table).where(table.c[expiry] < now))
+        for name, days in self._keep_days.items():
             with self._engine.begin() as connection:
-                for name, expiry in _EXPIRY.items():
-                    table = models.metadata.tables[name]
-                    connection.execute(delete(table).where(table.c[expiry] < now))
+                gone = connection.execute(_retire(models.metadata.tables[name], now - days * DAY_MS)).rowcount
+            if gone:
+                self._count("retired", gone)
 
     def _tell_taps(self, items: Sequence[Item]) -> None:
         for table, call in self._taps.items():
@@ -230,6 +253,14 @@ class Writer:
         if lost := durable[kept:]:
             self._count("lost", len(lost))
             _last_resort([(table, row, True) for table, row in lost], "lost")
+
+
+def _retire(table: Table, before: int) -> Delete:
+    """Deletes the oldest rows of a table whose time of keeping is over, ``RETIRED`` at most."""
+    (key,) = table.primary_key.columns
+    since = table.c[KEPT_SINCE[table.name]]
+    oldest = select(key).where(since < before).order_by(since).limit(RETIRED)
+    return delete(table).where(key.in_(oldest))
 
 
 def _refused(fault: StatementError) -> bool:
