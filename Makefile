@@ -52,7 +52,7 @@ test: $(MODELS) ## all tests, reduced counts
 test-long: $(MODELS) ## all tests, full counts
 	@$(BIN)/python -m pytest
 
-lint: $(DEV) ## ruff and mypy
+lint: $(MODELS) ## ruff and mypy, which sees the model libraries too
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(DEV) ## ruff, mending
