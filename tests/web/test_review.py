@@ -132,4 +132,5 @@ def test_production_shows_no_draft_to_anybody_yet(tmp_path: Path) -> None:
     with TestClient(composition.create_app(settings)) as client:
         assert client.get("/review/").status_code == 403
         assert client.get("/review/x").status_code == 403
+        assert client.get("/review/x/image").status_code == 403
         assert client.post("/review/x", data={"decision": "accept"}).status_code == 403
