@@ -4,92 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
-from cds_service.db.gateway import Gateway
-from cds_service.drafts.draft import Accept, Edit, Person, Reject
-from cds_service.drafts.drafts import DraftMoved, Drafts, NotDecidable, UnknownDraft
-from cds_service.drafts.store import DraftStore
-from cds_service.drafts.write_back import WriteBack
-from cds_service.encryption import Cipher
+from cds_service.drafts.draft import Accept, Edit, Reject
+from cds_service.drafts.drafts import DraftMoved, NotDecidable, UnknownDraft
 from cds_service.web.simulator.misbehaviour import Rule
-from cds_service.web.simulator.router import attach_simulator
-from cds_service.web.simulator.store import Store
-from fhir_adapters.addresses import Policy
-from fhir_adapters.client import FhirClient
-from fhir_adapters.outbound import Outbound
+from tests.drafts.house import PERSON, WHERE, House
 from tests.drafts.reads import STUDY, read
-
-PERSON = Person(reference="Practitioner/demo-practitioner")
-WHERE = {"patient": "demo-pneumonia", "study_reference": "ImagingStudy/s1", "tenant": "t"}
-
-
-@pytest.fixture(scope="module")
-def record() -> Iterator[tuple[str, Store]]:
-    """The simulator on a real socket: its FHIR base and its store."""
-    from datetime import UTC, datetime
-
-    app = FastAPI()
-    store = attach_simulator(app, base_url=None, clock=lambda: datetime.now(UTC))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/simulator/fhir", store
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
-
-
-class House:
-    """Drafts over a fresh database (so a fresh key: new identifiers) and the shared record."""
-
-    def __init__(self, base: str, store: Store, folder: Path, outbound: Outbound) -> None:
-        self.record, self.cipher = store, Cipher([folder.name.encode().ljust(32, b"x")[-32:]])
-        self.gateway = Gateway(f"sqlite:///{folder / 'd.sqlite3'}", folder)
-
-        async def connect(_deadline: float) -> FhirClient:
-            return FhirClient(outbound, base)
-
-        self.connect = connect
-        self.drafts = self.make()
-
-    def make(self, **options: Any) -> Drafts:
-        stored = DraftStore(self.gateway, self.cipher)
-        return Drafts(stored, self.cipher, WriteBack(self.connect, {"rule-pack": "sha256:bb"}), **options)
-
-    def reports(self, identifier: str) -> list[dict[str, Any]]:
-        return [
-            body for body in self.kept("DiagnosticReport") if body.get("identifier", [{}])[0].get("value") == identifier
-        ]
-
-    def kept(self, kind: str) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(row.body) for row in self.record.compartment(kind).rows.values()]
-
-    def provenances(self, report: str) -> list[dict[str, Any]]:
-        return [p for p in self.kept("Provenance") if any(t["reference"] == report for t in p["target"])]
-
-
-@pytest.fixture
-async def house(record: tuple[str, Store], tmp_path: Path) -> AsyncIterator[House]:
-    base, store = record
-    async with Outbound(Policy(operator=[base.removesuffix("/simulator/fhir")])) as outbound:
-        made = House(base, store, tmp_path, outbound)
-        await made.gateway.start()
-        yield made
-        store.misbehaviour.clear()
-        await made.gateway.close()
 
 
 async def test_a_draft_waits_and_nothing_is_written_before_a_person_accepts(house: House) -> None:
