@@ -108,7 +108,7 @@ def from_bundle(path: Path) -> Query:
 async def run(ask: Ask, *, service_url: str, bundle: Path | None, prefetch: bool, as_json: bool) -> int:
     """The command: 0 when cards (or a truthful empty answer) came, 1 otherwise."""
     async with AsyncExitStack() as stack:
-        url = service_url or await stack.enter_async_context(_service())
+        url = service_url or await stack.enter_async_context(service_at_hand())
         if not (ask.fhir_server or bundle):
             ask = msgspec.structs.replace(ask, fhir_server=f"{url}/simulator/fhir")
         caller = await stack.enter_async_context(Caller(url, ask.fhir_server))
@@ -141,7 +141,7 @@ def _say(line: str) -> None:
 
 
 @asynccontextmanager
-async def _service() -> AsyncIterator[str]:
+async def service_at_hand() -> AsyncIterator[str]:
     """The service on the usual address, or one started for this call when none answers there."""
     try:
         async with Caller(DEFAULT_URL) as caller:

@@ -142,15 +142,42 @@ def read(
     study: Annotated[str, typer.Option(help="Study Instance UID on the DICOMweb server of the settings.")] = "",
     file: Annotated[Path | None, typer.Option(help="DICOM file, or folder with the files of one series.")] = None,
     ask: Annotated[str, typer.Option(help="A question about the image in place of the read.")] = "",
+    patient: Annotated[
+        str, typer.Option(help="Id of the patient the study must be of, compared with the record.")
+    ] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="Keep the read as a draft for review.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Also file the draft, unreviewed, as partial.")] = False,
+    client: Annotated[str, typer.Option(help="The [clients.NAME] whose hook calls see the draft.")] = "",
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read one study with the image model and print it; nothing is stored. Exit code 3 when no read is made."""
-    from cds_service.imaging.read_command import run
+    """Read one study with the image model and print it; --draft keeps it. Exit code 3 when no read is made."""
+    from cds_service.imaging.read_command import Asked, run
     from cds_service.settings import load
 
+    asked = Asked(study=study, file=file, ask=ask, patient=patient, draft=draft or write, write=write, client=client)
     try:
-        raise typer.Exit(asyncio.run(run(load(config), study=study, file=file, ask=ask, as_json=as_json)))
+        raise typer.Exit(asyncio.run(run(load(config), asked, as_json=as_json)))
+    except (CdsError, OSError) as error:
+        raise fail(str(error)) from None
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know of this record.")],
+    patient: Annotated[str, typer.Option(help="Patient id.")],
+    fhir: Annotated[str, typer.Option(help="FHIR server the record is read from; else the demo's simulator.")] = "",
+    bundle: Annotated[Path | None, typer.Option(help="Bundle file the record is read from.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from one record with the text model, each statement checked. Exit code 3 when it is discarded."""
+    from cds_service.asking import run
+    from cds_service.settings import load
+
+    who, base = patient.removeprefix("Patient/"), fhir.rstrip("/")
+    try:
+        raise typer.Exit(asyncio.run(run(load(config), question, who, fhir=base, bundle=bundle, as_json=as_json)))
     except (CdsError, OSError) as error:
         raise fail(str(error)) from None
 
