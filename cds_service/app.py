@@ -140,6 +140,12 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     return app
 
 
+def parts_of(settings: Settings) -> Parts:
+    """The same parts for a command that serves nothing. Whoever asks opens and closes what they use."""
+    settings.check()
+    return _parts(settings)
+
+
 def _parts(settings: Settings) -> Parts:
     """Make every part, open none."""
     metrics = Metrics()
@@ -315,7 +321,7 @@ def _drafts(
     count: Callable[[str], None],
 ) -> Drafts:
     """Drafts, written to the server of the settings; in demo and sandbox to the simulator."""
-    record = _record(settings, outbound)
+    record = record_access(settings, outbound)
 
     def audited(event: str, draft: Draft) -> None:
         by = draft.person.reference if draft.person else ""
@@ -356,7 +362,7 @@ class Record(NamedTuple):
     spend: Callable[[], None] | None  # None where no token is asked for
 
 
-def _record(settings: Settings, outbound: Outbound) -> Record:
+def record_access(settings: Settings, outbound: Outbound) -> Record:
     """The FHIR server of our own access: of the settings, in demo and sandbox the simulator; None where there is none."""
     simulated = "" if settings.mode == "production" else f"{settings.public_url.rstrip('/')}/simulator/fhir"
     base = settings.write_fhir_url or simulated
@@ -387,7 +393,7 @@ def _on_study(parts: Parts) -> OnStudy:
             raise ConfigurationError(
                 f"[subscriptions.{own_id}] names the client '{known.client}', which [clients] lacks"
             )
-    connect = _record(settings, parts.outbound).connect
+    connect = record_access(settings, parts.outbound).connect
     studies = NewStudies(connect, made.reads if made else None, _clock, lambda: parts.switches.ai)
 
     async def queue(reference: str, subscription: Subscription) -> None:

@@ -1,4 +1,4 @@
-"""``medgemma-cds read``: a read of one study or file outside a hook, printed. Stores nothing and writes nothing."""
+"""``medgemma-cds read``: a read of one study or file outside a hook, printed; kept as a draft where that is asked for."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
 from cds_service.errors import ConfigurationError
 from cds_service.imaging import catalogue
+from cds_service.imaging.patient_check import check_of
 from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
-from cds_service.imaging.viewer import Viewer
+from cds_service.imaging.viewer import PatientCheck, Viewer
 from cds_service.imaging.wiring import viewer
 from cds_service.metrics import Metrics
 from cds_service.models import engines, prompting
@@ -34,40 +36,91 @@ FETCH_S = 120.0
 STYLE = {"present": "bold yellow", "uncertain": "yellow", "absent": "dim"}
 
 
-async def run(settings: Settings, *, study: str, file: Path | None, ask: str, as_json: bool) -> int:
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the command was given."""
+
+    study: str = ""
+    file: Path | None = None
+    ask: str = ""
+    patient: str = ""
+    draft: bool = False
+    write: bool = False
+    client: str = ""
+
+
+async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
     """Exit code: 0, or 3 when no read is made of the images. Raises ConfigurationError."""
-    if bool(study) == (file is not None):
+    _check(settings, asked)
+    if not asked.patient:
+        return await _alone(settings, asked, as_json)
+    from cds_service.imaging.read_for_record import opened
+
+    async with opened(settings, write=asked.write) as house:
+        wanted = await house.order(asked.study, asked.patient, asked.client)
+        if house.parts.viewer is None or house.parts.engines.image is None:
+            raise ConfigurationError("no image model is configured")
+        seen = await _see(house.parts.viewer, asked, check_of(wanted.expected))
+        read = await _read(house.parts.engines.image, seen, asked, as_json)
+        if isinstance(read, int):
+            return read
+        code = _print(read, as_json)
+        if asked.draft:
+            draft, address = await house.keep(read, wanted)
+            stands = f", in the record as {draft.filed} ({draft.report})" if draft.filed else ""
+            sys.stderr.write(f"draft {draft.state}{stands}: {address}\n")
+            if draft.fault:
+                raise ConfigurationError(f"the draft is kept but was not filed: {draft.fault}")
+        return code
+
+
+def _check(settings: Settings, asked: Asked) -> None:
+    if bool(asked.study) == (asked.file is not None):
         raise ConfigurationError("name one of --study UID and --file PATH")
+    if asked.patient and not asked.study:
+        raise ConfigurationError("--patient goes with --study: a file is in no record")
+    if asked.draft and (not asked.patient or asked.ask):
+        raise ConfigurationError("a draft needs --study and --patient, and no question")
     if settings.image_engine == "none":
         raise ConfigurationError("no image model is configured: set CDS_IMAGE_ENGINE and CDS_IMAGE_MODEL")
+
+
+async def _alone(settings: Settings, asked: Asked, as_json: bool) -> int:
+    """Without a record: nothing is compared, nothing stored."""
     async with AsyncExitStack() as closing:
         door = await closing.enter_async_context(engines.door(settings))
         policy = Policy(operator=[str(origin_of(settings.dicomweb_url))] if settings.dicomweb_url else [])
         looking = viewer(settings, await closing.enter_async_context(Outbound(policy)))
         closing.push_async_callback(looking.aclose)
-        seen = await _see(looking, study, file)
+        seen = await _see(looking, asked, None)
         if isinstance(seen, Refused):
             return _refused(seen.reason, as_json)
         made = engines.build(settings, door, Metrics())
         closing.push_async_callback(made.aclose)
         if made.image is None:
             raise ConfigurationError("no image model is configured")
-        engine = await _ready(made.image)
-        reader = Reader(prompting.load(), catalogue.load())
-        try:
-            if ask:
-                return await _answer(reader, engine, seen, ask, as_json)
-            read = await reader.read(engine, seen)
-        except EngineFault as fault:
-            raise ConfigurationError(f"the image model could not be asked: {fault.message}") from fault
-    return _refused(read.refused, as_json) if read.refused else _print(read, as_json)
+        read = await _read(made.image, seen, asked, as_json)
+        return read if isinstance(read, int) else _print(read, as_json)
 
 
-async def _see(looking: Viewer, study: str, file: Path | None) -> Seen | Refused:
-    if file is not None:
-        return await looking.file(file)
+async def _see(looking: Viewer, asked: Asked, check: PatientCheck | None) -> Seen | Refused:
+    if asked.file is not None:
+        return await looking.file(asked.file)
     deadline = asyncio.get_running_loop().time() + FETCH_S
-    return await looking.study(study, patient_check=None, deadline=deadline)
+    return await looking.study(asked.study, patient_check=check, deadline=deadline)
+
+
+async def _read(standing: Standing, seen: Seen | Refused, asked: Asked, as_json: bool) -> Read | int:
+    """The read, or the exit code where it ends otherwise: a refusal, or a question that was answered."""
+    if isinstance(seen, Refused):
+        return _refused(seen.reason, as_json)
+    engine, reader = await _ready(standing), Reader(prompting.load(), catalogue.load())
+    try:
+        if asked.ask:
+            return await _answer(reader, engine, seen, asked.ask, as_json)
+        read = await reader.read(engine, seen)
+    except EngineFault as fault:
+        raise ConfigurationError(f"the image model could not be asked: {fault.message}") from fault
+    return _refused(read.refused, as_json) if read.refused else read
 
 
 async def _ready(standing: Standing) -> Engine:

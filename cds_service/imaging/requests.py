@@ -13,7 +13,10 @@ from fhir_adapters.dicom.limits import Limits
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """One object: bytes (given beside the request on the way to a worker), or a path the worker opens; the UIDs it must have, '' where any will do."""
+    """One object: bytes, or a path the worker opens; the UIDs it must have, '' where any will do.
+
+    On the way to a worker the bytes go beside the request, not in it.
+    """
 
     data: bytes = b""
     path: str = ""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from cds_service.errors import Unavailable
 from cds_service.imaging.work import Wanted
 from cds_service.record.build import build
+from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Switch
 from cds_service.services import templates
 from cds_service.services.imaging_read import ImagingRead, Reads, order_of
@@ -81,9 +82,13 @@ async def order(client: FhirClient, study: str, *, tenant: str, now: datetime, d
     named = (view.subject.reference or "").split("/")[-2:] if view is not None and view.subject is not None else []
     if len(named) != 2 or named[0] != "Patient" or not is_id(named[1]):
         return None
-    queries = {key: resolve(query, {"patientId": named[1]}) for key, query in ImagingRead.prefetch.items()}
-    record = build(
-        named[1], await gather({}, queries, client, deadline), now, expected=templates.expected(ImagingRead.id)
-    )
+    record = await record_of(client, named[1], now, deadline)
     mine = next((event for event in record.imaging if event.reference == study), None)
     return None if mine is None else order_of(record, mine, tenant=tenant, patient=named[1])
+
+
+async def record_of(client: FhirClient, patient: str, now: datetime, deadline: float) -> Record:
+    """The patient and the imaging studies, as far as the record gives them."""
+    queries = {key: resolve(query, {"patientId": patient}) for key, query in ImagingRead.prefetch.items()}
+    retrieved = await gather({}, queries, client, deadline)
+    return build(patient, retrieved, now, expected=templates.expected(ImagingRead.id))
