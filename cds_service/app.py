@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -290,7 +290,7 @@ def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Ass
     return Assessments(jobs=jobs, texts=texts, reads=reads)
 
 
-def _made_by(job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None) -> dict[str, list[str]]:
+def _made_by(job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None) -> dict[str, Any]:
     """The prompt and the engine of a job, for its audit line."""
     task = tasks.get(job.partition(":")[2])
     engine = text.engine if task is not None and text is not None else image
