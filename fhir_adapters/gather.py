@@ -188,7 +188,9 @@ async def _ask(answer: Retrieved, pages: AsyncIterator[Resources], query: str) -
 async def _continue(answer: Retrieved, pages: AsyncIterator[Resources]) -> None:
     """Add the further pages of a prefetched Bundle."""
     note = answer.truncated
-    answer.truncated = "further pages did not arrive in time"
+    answer.truncated = (
+        f"further pages: {errors.TimedOut.title}"  # said alike whichever of the two deadlines cuts this short
+    )
     try:
         async for page in pages:
             answer.resources.append(page)

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -188,6 +189,18 @@ async def test_missing_further_pages_of_a_prefetched_bundle_are_said(client: Fhi
     assert late_one["labs"].truncated == "further pages: timed out"
     for found in (without, refused, late_one):
         assert (found["labs"].state, ids(found["labs"])) == (State.PRESENT, ["o1"])
+
+
+async def test_further_pages_that_are_late_are_said_alike_when_the_loop_is_held_up_over_the_deadline(
+    client: FhirClient, ehr: Misbehaving
+) -> None:
+    first = {"labs": raw(bundle(observation(1), next=f"{ehr.base}/Observation?page=2"))}
+    ehr.on("Observation", hang)
+    deadline = within(0.3)
+    asyncio.get_running_loop().call_at(deadline - 0.05, time.sleep, 0.1)
+    found = await gather(first, {"labs": QUERIES["labs"]}, client, deadline)
+    assert found["labs"].truncated == "further pages: timed out"
+    assert (found["labs"].state, ids(found["labs"])) == (State.PRESENT, ["o1"])
 
 
 async def test_the_next_link_of_a_prefetched_bundle_never_leads_the_token_elsewhere(
