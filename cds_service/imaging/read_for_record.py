@@ -34,7 +34,7 @@ class ForRecord:
             raise ConfigurationError(f"--client names '{client}', which [clients] of the settings lacks")
         if not is_id(patient):
             raise ConfigurationError("--patient is the patient's FHIR id, without Patient/")
-        connect = record_access(settings, self.parts.outbound)
+        connect = record_access(settings, self.parts.outbound).connect
         if connect is None:
             raise ConfigurationError("--patient needs a FHIR server: set CDS_WRITE_FHIR_URL")
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
