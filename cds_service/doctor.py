@@ -20,7 +20,9 @@ from cds_service.metrics import Metrics
 from cds_service.models import engines, prompting
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
+from cds_service.web.keys import signing_key
 from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
@@ -51,13 +53,15 @@ async def run(settings: Settings) -> int:
 
 async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     """Configuration first, then what needs a connection."""
-    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines, _filing):
+    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines, _filing, _archive):
         yield _guarded(look, settings)
     async for check in _engine_checks(settings):
         yield check
     yield await _waited("database", _database(settings))
     async for check in _servers(settings):
         yield check
+    if settings.fhir_client_id:
+        yield await _waited("token endpoint", _token(settings))
 
 
 def _guarded(look: Callable[[Settings], Check], settings: Settings) -> Check:
@@ -136,7 +140,17 @@ def _filing(settings: Settings) -> Check:
     if settings.file_unreviewed_drafts:
         say = "partial reports are written before a person has looked; CDS_FILE_UNREVIEWED_DRAFTS=false stops that"
         return Check("drafts", "note", say)
+    if settings.mode == "production" and not settings.write_fhir_url:
+        return Check("drafts", "note", "taken drafts are written nowhere; set CDS_WRITE_FHIR_URL")
     return Check("drafts", "ok", "nothing is written to the record before a person takes it")
+
+
+def _archive(settings: Settings) -> Check:
+    if not settings.structured_reports:
+        return Check("structured reports", "ok", "none are stored in the archive")
+    if not settings.dicomweb_url:
+        return Check("structured reports", "fault", "there is no archive to store them in: set CDS_DICOMWEB_URL")
+    return Check("structured reports", "ok", f"of accepted drafts, stored at {origin_of(settings.dicomweb_url)}")
 
 
 async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:
@@ -190,6 +204,26 @@ async def _fhir(outbound: Outbound, base: str) -> Check:
     if found is None:
         return Check(f"FHIR {base}", "note", "no capability statement at this address; the base may have a path")
     return Check(f"FHIR {base}", "ok", f"answers, FHIR {found.fhir_version or 'version not said'}")
+
+
+async def _token(settings: Settings) -> Check:
+    """Signs in once at the server drafts are written to, as a write would."""
+    base, key, what = settings.write_fhir_url, signing_key(settings), "token endpoint"
+    if not base or key is None:
+        needed = "CDS_SIGNING_KEY_FILE" if base else "CDS_WRITE_FHIR_URL"
+        return Check(what, "fault", f"CDS_FHIR_CLIENT_ID is set, and there is nothing to sign in with: set {needed}")
+    origins = [str(origin_of(url)) for url in filter(None, [base, settings.fhir_token_url])]
+    async with Outbound(Policy(operator=origins)) as outbound:
+        backend = BackendServices(
+            outbound, base, client_id=settings.fhir_client_id, key=key,
+            token_url=settings.fhir_token_url, scope=settings.fhir_scope,
+        )  # fmt: skip
+        try:
+            await backend.bearer(deadline=asyncio.get_running_loop().time() + PATIENCE_S)
+        except FhirError as fault:
+            say = f"no token ({fault}); register our key (/.well-known/jwks.json) there, check CDS_FHIR_TOKEN_URL"
+            return Check(what, "fault", say)
+    return Check(what, "ok", f"a token is given for {settings.fhir_client_id}")
 
 
 async def _jwks(outbound: Outbound, url: str) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -88,6 +89,7 @@ class House:
     """Drafts over a fresh database (so a fresh key: new identifiers) and the shared record."""
 
     def __init__(self, base: str, store: Store, folder: Path, outbound: Outbound, gate: Gate) -> None:
+        self.ahead_s = 0  # of the clock that claims run out by
         self.base, self.outbound, self.gate = base, outbound, gate
         self.record, self.cipher = store, Cipher([folder.name.encode().ljust(32, b"x")[-32:]])
         self.gateway = Gateway(f"sqlite:///{folder / 'd.sqlite3'}", folder)
@@ -99,7 +101,7 @@ class House:
         self.drafts = self.make()
 
     def make(self, **options: Any) -> Drafts:
-        stored = DraftStore(self.gateway, self.cipher)
+        stored = DraftStore(self.gateway, self.cipher, clock=lambda: time.time() + self.ahead_s)
         write_back = options.pop("write_back", None) or WriteBack(self.connect, {"rule-pack": "sha256:bb"})
         return Drafts(stored, self.cipher, write_back, **options)
 

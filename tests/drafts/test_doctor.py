@@ -1,0 +1,47 @@
+"""What the doctor says about where drafts go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+
+from cds_service import doctor
+from cds_service.settings import Settings
+from tests.drafts.house import House
+
+
+async def said(settings: Settings, what: str) -> doctor.Check:
+    return next(check for check in [c async for c in doctor.checks_of(settings)] if check.what == what)
+
+
+@pytest.mark.parametrize(
+    ("what", "members", "state", "words"),
+    [
+        ("drafts", {"mode": "production"}, "note", "CDS_WRITE_FHIR_URL"),
+        ("structured reports", {"structured_reports": True}, "fault", "CDS_DICOMWEB_URL"),
+        ("token endpoint", {"fhir_client_id": "us"}, "fault", "CDS_WRITE_FHIR_URL"),
+    ],
+)
+async def test_what_is_missing_is_named(
+    tmp_path: Path, what: str, members: dict[str, Any], state: str, words: str
+) -> None:
+    check = await said(Settings(state_dir=tmp_path, **members), what)
+    assert check.state == state
+    assert words in check.say
+
+
+async def test_the_token_endpoint_is_tried(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(ECKey.generate_key("P-384").as_pem(private=True))
+    root = house.base.removesuffix("/simulator/fhir")
+    given = Settings(
+        state_dir=tmp_path, write_fhir_url=house.base, fhir_client_id="us", signing_key_file=file,
+        fhir_token_url=f"{root}/token",
+    )  # fmt: skip
+    assert (await said(given, "token endpoint")).state == "ok"
+    wrong = given.model_copy(update={"fhir_token_url": f"{root}/nowhere"})
+    check = await said(wrong, "token endpoint")
+    assert (check.state, "CDS_FHIR_TOKEN_URL" in check.say) == ("fault", True)
