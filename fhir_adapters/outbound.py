@@ -59,11 +59,13 @@ class Outbound:
         content: bytes = b"",
         max_bytes: int = 0,
         where: str = "",
+        into: bytearray | None = None,
     ) -> Reply:
         """One request, one answer whatever its status, or an error of ``errors`` and no other. Nothing is retried.
 
         ``deadline`` is a moment of the event loop's clock; ``where`` a path template for messages. Headers with
-        credentials are the caller's to give for this URL's origin: redirects never leave it.
+        credentials are the caller's to give for this URL's origin: redirects never leave it. A body of many megabytes
+        is better read ``into`` an array, which grows as it comes, than joined at its end while the event loop waits.
         """
         server, clock = self.server(url, where), asyncio.get_running_loop().time
         sent_at = clock()
@@ -74,9 +76,7 @@ class Outbound:
         try:
             async with asyncio.timeout_at(deadline), server.slots:
                 sent_at = clock()
-                reply = await self._follow(
-                    method, url, headers or {}, content, max_bytes or self.limits.max_bytes, where
-                )
+                reply = await self._follow(method, url, headers or {}, content, max_bytes, where, into)
         except TimeoutError:
             if clock() - sent_at >= self.limits.patience_s:
                 server.breaker.failed(sent_at)
@@ -106,11 +106,18 @@ class Outbound:
         return server
 
     async def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, max_bytes: int, where: str
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        max_bytes: int,
+        where: str,
+        into: bytearray | None,
     ) -> Reply:
         origin = origin_of(url)
         for _ in range(self.limits.redirects + 1):
-            reply = await self._exchange(method, url, headers, content, max_bytes, where)
+            reply = await self._exchange(method, url, headers, content, max_bytes, where, into)
             if reply.status not in REDIRECTS or method not in READS:
                 return reply
             url = within_origin(origin, url, reply.headers.get("location", ""))
@@ -119,7 +126,14 @@ class Outbound:
         raise errors.Redirected(where, reply.status, detail="too many")
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, max_bytes: int, where: str
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        max_bytes: int,
+        where: str,
+        into: bytearray | None,
     ) -> Reply:
         try:
             request = httpx2.Request(
@@ -137,7 +151,7 @@ class Outbound:
         except FAULTS as error:
             raise errors.Unreachable(where, detail=type(error).__name__) from None
         try:
-            body = await _read(response, max_bytes, where)
+            body = await _read(response, max_bytes, where, into)
         finally:
             await response.aclose()
         return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, url)
@@ -223,8 +237,8 @@ class _Body(httpx2.AsyncByteStream):
         await self._response.aclose()
 
 
-async def _read(response: httpx2.Response, max_bytes: int, where: str) -> bytes:
-    """The decompressed body, given up at the first byte over the cap."""
+async def _read(response: httpx2.Response, max_bytes: int, where: str, into: bytearray | None) -> bytes:
+    """The decompressed body, given up at the first byte over the cap; nothing where it went ``into`` an array."""
     status = response.status_code
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
@@ -232,12 +246,17 @@ async def _read(response: httpx2.Response, max_bytes: int, where: str) -> bytes:
     if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
         raise errors.WrongContentType(where, status, detail="content encoding")
     parts, size = [], 0
+    if into is not None:
+        into.clear()
     try:
         async for part in response.aiter_bytes():
             size += len(part)
             if size > max_bytes:
                 raise errors.TooLarge(where, status)
-            parts.append(part)
+            if into is None:
+                parts.append(part)
+            else:
+                into += part
     except FAULTS as error:
         raise errors.Unreachable(where, status, detail=f"answer cut off ({type(error).__name__})") from None
     return b"".join(parts)

@@ -78,17 +78,17 @@ class DicomWeb:
         reply = await self._get(url, "GET metadata", DICOM_JSON, deadline, 4 * self._caps.page_bytes)
         return [qido.instance(row) for row in qido.rows(_json(reply))]
 
-    async def instance(self, study: str, series: str, instance: str, *, deadline: float) -> bytes:
-        """One instance as it is stored, a DICOM file."""
+    async def instance(self, study: str, series: str, instance: str, *, deadline: float) -> memoryview:
+        """One instance as it is stored, a DICOM file: a view of the answer, since copies of films hold the event loop."""
         url = f"studies/{_uid(study)}/series/{_uid(series)}/instances/{_uid(instance)}"
-        accepts = (SINGLE, MULTIPART) if self._single_part else (MULTIPART, SINGLE)
-        reply = await self._ask("GET", url, "GET instance", {"Accept": accepts[0]}, b"", deadline)
+        accepts, body = (SINGLE, MULTIPART) if self._single_part else (MULTIPART, SINGLE), bytearray()
+        reply = await self._ask("GET", url, "GET instance", {"Accept": accepts[0]}, b"", deadline, into=body)
         if reply.status in OTHER_FORM:
-            reply = await self._ask("GET", url, "GET instance", {"Accept": accepts[1]}, b"", deadline)
+            reply = await self._ask("GET", url, "GET instance", {"Accept": accepts[1]}, b"", deadline, into=body)
             if reply.status < 300:
                 self._single_part = accepts[1] == SINGLE
-        _check(reply)
-        return _object(reply)
+        _check(reply, body)
+        return _object(reply, body)
 
     async def headers(self, study: str, series: str, wanted: Collection[str], *, deadline: float) -> list[DicomJson]:
         """Whole headers (DICOM JSON) of some instances of a series, without bulk data: for objects that refer to them."""
@@ -117,7 +117,7 @@ class DicomWeb:
         headers = {"Content-Type": content_type, "Accept": DICOM_JSON}
         reply = await self._ask("POST", "studies", "POST studies", headers, body, deadline)
         if reply.status in (401, 403, 404) or reply.status >= 500:
-            _check(reply)
+            _check(reply, reply.body)
         reasons = _failures(reply)
         if reasons or reply.status >= 300:
             raise StoreFailed(", ".join(reasons) or f"status {reply.status}")
@@ -140,7 +140,7 @@ class DicomWeb:
 
     async def _get(self, url: str, where: str, accept: str, deadline: float, cap: int) -> Reply:
         reply = await self._ask("GET", url, where, {"Accept": accept}, b"", deadline, cap)
-        _check(reply)
+        _check(reply, reply.body)
         return reply
 
     async def _ask(
@@ -152,6 +152,7 @@ class DicomWeb:
         content: bytes,
         deadline: float,
         cap: int = 0,
+        into: bytearray | None = None,
     ) -> Reply:
         given = {**headers, **({"Authorization": self._authorization} if self._authorization else {})}
         try:
@@ -163,6 +164,7 @@ class DicomWeb:
                 content=content,
                 max_bytes=cap or self._caps.object_bytes,
                 where=where,
+                into=into,
             )
         except http.FhirError as error:
             raise NotAnswered(error.reason) from None
@@ -178,16 +180,13 @@ def _fields(level: str) -> str:
     return "".join(f"&includefield={tag}" for tag in qido.FIELDS[level])
 
 
-def _check(reply: Reply) -> None:
+def _check(reply: Reply, body: bytes | bytearray) -> None:
     """Raise for every answer that is not 2xx with something that may be DICOM."""
     if reply.status == 404:
         raise NoSuchStudy
     if reply.status >= 300:
         raise NotAnswered(http.for_status(reply.status, "").reason)
-    if (
-        reply.body[:64].lstrip()[:1] == b"<"
-        or multipart.media_type(reply.headers.get("content-type", "")) == "text/html"
-    ):
+    if body[:64].lstrip()[:1] == b"<" or multipart.media_type(reply.headers.get("content-type", "")) == "text/html":
         raise WebPage
 
 
@@ -198,19 +197,19 @@ def _json(reply: Reply) -> bytes:
     return reply.body
 
 
-def _object(reply: Reply) -> bytes:
+def _object(reply: Reply, body: bytearray) -> memoryview:
     """The one DICOM file of an answer, by what the answer says it is."""
     content_type = reply.headers.get("content-type", "")
     kind = multipart.media_type(content_type)
     if kind.startswith("multipart/"):
-        parts = multipart.parse(reply.body, content_type)
+        parts = multipart.parse(body, content_type)
         if len(parts) != 1:
             raise BadAnswer(f"{len(parts)} parts where one was asked for")
         if parts[0].media_type not in (DICOM, "application/octet-stream", ""):
             raise BadAnswer("a part that is not DICOM")
-        return bytes(parts[0].payload)
-    if kind in (DICOM, "application/octet-stream") and reply.body:
-        return reply.body
+        return parts[0].payload
+    if kind in (DICOM, "application/octet-stream") and body:
+        return memoryview(body)
     raise BadAnswer("neither multipart nor DICOM")
 
 

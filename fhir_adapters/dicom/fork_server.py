@@ -27,7 +27,7 @@ def serve(control: int, job: str, preload: Sequence[str], memory_bytes: int) -> 
         for name in preload:
             importlib.import_module(name)
         module, _, function = job.partition(":")
-        run: Callable[[bytes], bytes] = getattr(importlib.import_module(module), function)
+        run: Callable[..., bytes] = getattr(importlib.import_module(module), function)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()
         asked.send(b"ready")
@@ -40,7 +40,7 @@ def serve(control: int, job: str, preload: Sequence[str], memory_bytes: int) -> 
                 os.waitpid(child, 0)
 
 
-def _loop(asked: socket.socket, children: set[int], run: Callable[[bytes], bytes], memory_bytes: int) -> None:
+def _loop(asked: socket.socket, children: set[int], run: Callable[..., bytes], memory_bytes: int) -> None:
     while True:
         message, handles, _flags, _address = socket.recv_fds(asked, 64, 1)
         if not message:
@@ -60,7 +60,7 @@ def _loop(asked: socket.socket, children: set[int], run: Callable[[bytes], bytes
         asked.send(str(status).encode())
 
 
-def _fork(asked: socket.socket, handle: int, run: Callable[[bytes], bytes], memory_bytes: int) -> int:
+def _fork(asked: socket.socket, handle: int, run: Callable[..., bytes], memory_bytes: int) -> int:
     child = os.fork()
     if child:
         os.close(handle)

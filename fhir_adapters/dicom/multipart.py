@@ -16,6 +16,8 @@ MOST_PARTS = 1024
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;]*)')
 
+Body = bytes | bytearray
+
 
 class Part(Struct, frozen=True):
     """One part. ``headers`` have lower-case names; ``payload`` is not trimmed."""
@@ -48,7 +50,7 @@ def parameters(content_type: str) -> dict[str, str]:
     return found
 
 
-def parse(body: bytes, content_type: str) -> list[Part]:
+def parse(body: Body, content_type: str) -> list[Part]:
     """The parts of a whole body. BadMultipart without a boundary, without parts, or where the closing one is missing.
 
     Anything before the first delimiter and after the closing one is ignored (RFC 2046 §5.1.1).
@@ -64,7 +66,7 @@ def parse(body: bytes, content_type: str) -> list[Part]:
     return parts
 
 
-def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
+def _parts(body: Body, delimiter: bytes) -> Iterator[Part]:
     """Each part between two delimiters. A delimiter stands at the very start of the body or right after a CRLF."""
     view, start = memoryview(body), _first(body, delimiter)
     for _ in range(MOST_PARTS + 1):
@@ -78,13 +80,13 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
     raise BadMultipart("too many parts")
 
 
-def _first(body: bytes, delimiter: bytes) -> int:
+def _first(body: Body, delimiter: bytes) -> int:
     if body.startswith(delimiter) and _is_delimiter(body, len(delimiter)):
         return 0
     return _next(body, delimiter, 0) + 2
 
 
-def _next(body: bytes, delimiter: bytes, start: int) -> int:
+def _next(body: Body, delimiter: bytes, start: int) -> int:
     """Where the CRLF before the next delimiter line begins."""
     needle = b"\r\n" + delimiter
     found = body.find(needle, start)
@@ -95,7 +97,7 @@ def _next(body: bytes, delimiter: bytes, start: int) -> int:
     return found
 
 
-def _is_delimiter(body: bytes, after: int) -> bool:
+def _is_delimiter(body: Body, after: int) -> bool:
     """Nothing but ``--`` or blanks may follow up to the end of the line: else the boundary is a prefix of payload."""
     if body[after : after + 2] == b"--":
         return True
@@ -103,14 +105,14 @@ def _is_delimiter(body: bytes, after: int) -> bool:
     return len(line) == 2 and not line[0].strip(b" \t")
 
 
-def _end_of_line(body: bytes, position: int) -> int:
+def _end_of_line(body: Body, position: int) -> int:
     end = body.find(b"\r\n", position)
     if end < 0:
         raise BadMultipart("cut off: no closing boundary")
     return end + 2
 
 
-def _part(view: memoryview, body: bytes, begin: int, end: int) -> Part:
+def _part(view: memoryview, body: Body, begin: int, end: int) -> Part:
     """Split at the first blank line; a part may begin with it and so have no headers."""
     if body[begin : begin + 2] == b"\r\n":
         return Part({}, view[min(begin + 2, end) : end])
@@ -120,7 +122,7 @@ def _part(view: memoryview, body: bytes, begin: int, end: int) -> Part:
     return Part(_headers(body[begin:blank]), view[min(blank + 4, end) : end])
 
 
-def _headers(block: bytes) -> dict[str, str]:
+def _headers(block: Body) -> dict[str, str]:
     """Header lines, folded ones joined (RFC 5322 §2.2.3)."""
     found: dict[str, str] = {}
     for line in re.sub(rb"\r\n[ \t]+", b" ", block).split(b"\r\n"):

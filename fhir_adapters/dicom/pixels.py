@@ -31,6 +31,7 @@ Values = NDArray[np.float32]
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"})
 PERCENTILES = (0.5, 99.5)
+BLOCK = 256  # rows looked up or counted at once: numpy widens each index to 8 bytes, four times a whole film
 
 
 class Object(Struct, frozen=True):
@@ -110,7 +111,7 @@ def grey(image: Object, frame: int, voi: Voi = "full-range") -> tuple[Bytes, lis
     low, values = _modality_table(image, frame)
     steps = [_modality_step(image, frame)]
     padding = _padding(image, low, len(values))
-    index = pixels if low == 0 else pixels.astype(np.int32) - low
+    index = pixels if low == 0 else np.subtract(pixels, low, dtype=np.int32)
     used = _used(index, padding, len(values), image.dataset.get("ModalityLUTSequence") is None)
     shown, how = _window(image, frame, values, used, voi, index)
     steps.append(how)
@@ -120,7 +121,7 @@ def grey(image: Object, frame: int, voi: Voi = "full-range") -> tuple[Bytes, lis
     if padding is not None and padding.any():
         shown[padding] = 0
         steps.append("padding values shown black")
-    return np.take(shown, index), [step for step in steps if step]
+    return _looked_up(shown, index), [step for step in steps if step]
 
 
 def colour(image: Object, frame: int) -> tuple[Bytes, list[str]]:
@@ -199,10 +200,18 @@ def _used(index: NDArray[Any], padding: NDArray[np.bool_] | None, size: int, mon
     if padding is None and monotone:
         counts[[int(index.min()), int(index.max())]] = 1
     else:
-        counts = np.bincount(index.ravel(), minlength=size)
+        for top in range(0, len(index), BLOCK):
+            counts += np.bincount(index[top : top + BLOCK].ravel(), minlength=size)
         if padding is not None:
             counts[padding] = 0
     return counts
+
+
+def _looked_up(table: Bytes, index: NDArray[Any]) -> Bytes:
+    shown = np.empty(index.shape, np.uint8)
+    for top in range(0, len(index), BLOCK):
+        shown[top : top + BLOCK] = table[index[top : top + BLOCK]]
+    return shown
 
 
 def _window(

@@ -1,4 +1,4 @@
-"""The loop of a decode worker: length, request; state, length, answer. One job at a time, until the socket closes.
+"""The loop of a decode worker: pieces of a request, each after its length; state, length, answer. One job at a time.
 
 Any exception of a job is answered by the name of its kind (never its message, which may quote a header), and the worker
 then ends: what a half-done codec left behind is not trusted.
@@ -7,52 +7,52 @@ then ends: what a half-done codec left behind is not trusted.
 from __future__ import annotations
 
 import logging
-import os
+import socket
 from collections.abc import Callable
 
 OK, MEMORY, FAILED = b"K", b"M", b"F"
+MORE = b"+"  # before a piece of a request that is not its last: films are never copied to stand behind the request
 HEAD = 9  # one byte of state, eight of length
-CHUNK = 1 << 20
 
 
-def work(handle: int, run: Callable[[bytes], bytes]) -> int:
-    """Serve until the other end closes; the exit status."""
+def work(handle: int, run: Callable[..., bytes]) -> int:
+    """Serve until the other end closes; the exit status. ``run`` gets the pieces of a request."""
     logging.disable(logging.CRITICAL)
-    while True:
-        head = _read(handle, HEAD)
-        if head is None:
-            return 0
-        request = _read(handle, int.from_bytes(head[1:], "big"))
-        if request is None:
-            return 0
-        state, answer = _answer(run, bytes(request))
-        del request
-        _write(handle, state + len(answer).to_bytes(8, "big"))
-        _write(handle, answer)
-        if state != OK:
-            return 1
+    with socket.socket(fileno=handle) as channel:
+        while True:
+            state, answer = _answer(channel, run)
+            if not state:
+                return 0
+            channel.sendall(state + len(answer).to_bytes(8, "big"))
+            channel.sendall(answer)
+            if state != OK:
+                return 1
 
 
-def _answer(run: Callable[[bytes], bytes], request: bytes) -> tuple[bytes, bytes]:
+def _answer(channel: socket.socket, run: Callable[..., bytes]) -> tuple[bytes, bytes]:
     try:
-        return OK, run(request)
+        request = _request(channel)
+        return (OK, run(*request)) if request else (b"", b"")
     except MemoryError:
         return MEMORY, b""
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the parent raises it by name
         return FAILED, type(error).__name__.encode()
 
 
-def _read(handle: int, size: int) -> bytearray | None:
-    data = bytearray()
-    while len(data) < size:
-        part = os.read(handle, min(size - len(data), CHUNK))
-        if not part:
-            return None
-        data += part
-    return data
+def _request(channel: socket.socket) -> list[bytes]:
+    """Every piece of one request; none once the other end has closed."""
+    pieces = []
+    while head := _read(channel, HEAD):
+        size = int.from_bytes(head[1:], "big")
+        piece = _read(channel, size)
+        if len(piece) < size:
+            return []
+        pieces.append(piece)
+        if head[:1] != MORE:
+            return pieces
+    return []
 
 
-def _write(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view[:CHUNK]) :]
+def _read(channel: socket.socket, size: int) -> bytes:
+    """All ``size`` bytes, in one allocation; fewer where the other end has closed."""
+    return channel.recv(size, socket.MSG_WAITALL) if size else b""

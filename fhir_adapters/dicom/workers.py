@@ -40,7 +40,7 @@ class _Worker:
 
 
 class Workers:
-    """The pool. ``job`` is ``module:function`` (bytes to bytes), loaded in the fork server with ``preload``."""
+    """The pool. ``job`` is ``module:function`` (pieces of bytes to bytes), loaded in the fork server with ``preload``."""
 
     def __init__(self, job: str, *, preload: Sequence[str] = (), limits: WorkerLimits | None = None) -> None:
         self._job = job
@@ -58,8 +58,11 @@ class Workers:
         async with self._turn:
             await self._start()
 
-    async def run(self, payload: bytes, *, deadline: float) -> bytes:
-        """One job. ``deadline``: a moment of the event loop's clock; the job's own seconds count from its start."""
+    async def run(self, payload: bytes, *, deadline: float, beside: Sequence[memoryview] = ()) -> bytearray:
+        """One job. ``deadline``: a moment of the event loop's clock; the job's own seconds count from its start.
+
+        ``beside``: large pieces, further arguments of the job: no copy of a film is made on the event loop.
+        """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(deadline):
@@ -70,7 +73,7 @@ class Workers:
             mine = await self._worker()
             try:
                 async with asyncio.timeout_at(min(deadline, loop.time() + self.limits.seconds)):
-                    answer = await self._exchange(mine, payload)
+                    answer = await self._exchange(mine, (memoryview(payload), *beside))
             except TimeoutError:
                 await self._end(mine)
                 raise WorkerTimedOut from None
@@ -162,10 +165,12 @@ class Workers:
             raise EOFError
         return answer
 
-    async def _exchange(self, mine: _Worker, payload: bytes) -> bytes:
+    async def _exchange(self, mine: _Worker, pieces: Sequence[memoryview]) -> bytearray:
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(mine.channel, worker.OK + len(payload).to_bytes(8, "big"))
-        await loop.sock_sendall(mine.channel, payload)
+        for number, piece in enumerate(pieces, start=1):
+            state = worker.OK if number == len(pieces) else worker.MORE
+            await loop.sock_sendall(mine.channel, state + len(piece).to_bytes(8, "big"))
+            await loop.sock_sendall(mine.channel, piece)
         head = await self._receive(mine.channel, worker.HEAD)
         size = int.from_bytes(head[1:], "big")
         if size > self.limits.answer_bytes:
@@ -176,7 +181,7 @@ class Workers:
         if head[:1] == worker.FAILED:
             raise JobFailed(bytes(answer).decode("ascii", "replace")[:60])
         mine.jobs += 1
-        return bytes(answer)
+        return answer
 
     async def _receive(self, channel: socket.socket, size: int) -> bytearray:
         data, loop, done = bytearray(size), asyncio.get_running_loop(), 0

@@ -24,12 +24,13 @@ def ct_rgb(hounsfield: NDArray[np.float32]) -> NDArray[np.uint8]:
     channels = [
         np.rint((np.clip(hounsfield, low, high) - low) * np.float32(255.0 / (high - low))) for low, high in CT_WINDOWS
     ]
-    return np.stack(channels, axis=-1).astype(np.uint8)
+    return np.asarray(np.stack(channels, axis=-1), dtype=np.uint8)
 
 
 def mr_grey(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
     """One slice by the lowest and highest value of its whole volume."""
-    return np.rint((values - low) * (255.0 / (high - low or 1.0))).clip(0, 255).astype(np.uint8)
+    stretched = np.rint((values - low) * (255.0 / (high - low or 1.0)))
+    return np.asarray(np.clip(stretched, 0, 255), dtype=np.uint8)
 
 
 def square(pixels: NDArray[Any], *, mirrored: bool = False) -> tuple[Image.Image, Transform]:
