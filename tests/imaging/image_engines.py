@@ -69,3 +69,18 @@ def by_finding(answers: Mapping[str, str], otherwise: str = "") -> Callable[[Req
         return answers.get(finding_of(request), otherwise or usual)
 
     return write
+
+
+class Probeable(ScriptedEngine):
+    """The double where the application expects an engine that can be looked at."""
+
+    def __init__(self, *, test_weights: bool = True) -> None:
+        right = finding("present", "right", "right lower zone", "Dense right lower zone.")
+        super().__init__(by_finding({"consolidation": right}), lambda name: 0.97 if name == "consolidation" else 0.01)
+        self.identity = Identity("in-process", "double", "1", test_weights)
+
+    async def probe(self) -> None:
+        """Ready."""
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""

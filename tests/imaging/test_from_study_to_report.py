@@ -20,10 +20,9 @@ from cds_service.call import Ask
 from cds_service.calling import Caller
 from cds_service.demo import _free_port
 from cds_service.models import engines
-from cds_service.models.engine import Identity
 from cds_service.serve import server
 from cds_service.settings import Settings
-from tests.imaging.image_engines import ScriptedEngine, by_finding, finding
+from tests.imaging.image_engines import Probeable
 from tests.models.in_process.checkpoints import tiny_multimodal
 
 PATIENT = "demo-pneumonia"
@@ -51,21 +50,6 @@ async def imaging_card(caller: Caller, base: str) -> dict[str, Any]:
     assert status == 200
     card: dict[str, Any] = body["cards"][0]
     return card
-
-
-class Probeable(ScriptedEngine):
-    """The double where the application expects an engine that can be looked at."""
-
-    def __init__(self, *, test_weights: bool = True) -> None:
-        right = finding("present", "right", "right lower zone", "Dense right lower zone.")
-        super().__init__(by_finding({"consolidation": right}), lambda name: 0.97 if name == "consolidation" else 0.01)
-        self.identity = Identity("in-process", "double", "1", test_weights)
-
-    async def probe(self) -> None:
-        """Ready."""
-
-    async def aclose(self) -> None:
-        """Nothing to let go of."""
 
 
 async def until(summary: str, caller: Caller, base: str, seconds: float) -> dict[str, Any]:

@@ -1,14 +1,24 @@
-"""``medgemma-cds read``: what it says where it cannot read."""
+"""``medgemma-cds read``: what it says where it cannot read, what it keeps where it can."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from cds_service.cli import app
+from cds_service.errors import NotAllowed
+from cds_service.imaging.read_command import Asked, run
+from cds_service.models import engines
+from cds_service.settings import Settings
+from cds_service.web.simulator.store import Store
 from tests.fhir_adapters.dicom.made import dicom, ramp
+from tests.imaging.image_engines import Probeable
+from tests.web.simulated import simulated
 
 
 def test_without_an_image_model_it_says_what_to_set(tmp_path: Path) -> None:
@@ -36,3 +46,59 @@ def test_an_image_that_is_refused_ends_with_code_3_before_the_model_is_loaded(
     done = CliRunner().invoke(app, ["read", "--file", str(path), "--json"])
     assert done.exit_code == 3
     assert "burned" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--file", "a.dcm", "--patient", "p"], "--patient goes with --study"),
+        (["--study", "1.2", "--draft"], "a draft needs --study and --patient"),
+        (["--study", "1.2", "--patient", "p", "--write", "--ask", "what?"], "no question"),
+    ],
+)
+def test_a_draft_needs_a_study_and_a_patient(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["read", *arguments])
+    assert done.exit_code == 1
+    assert said in " ".join(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store, str]]:
+    """The simulator: its origin, its store, the study of the pneumonia patient."""
+    with simulated(tmp_path_factory.mktemp("images")) as (base, store):
+        row = store.compartment("ImagingStudy").rows["demo-pneumonia-imaging-1"]
+        uid = msgspec.json.decode(row.body)["identifier"][0]["value"].removeprefix("urn:oid:")
+        yield base.removesuffix("/simulator/fhir"), store, uid
+
+
+def reading(origin: str, folder: Path, monkeypatch: pytest.MonkeyPatch, asked: Asked) -> int:
+    monkeypatch.setattr(engines, "_bare", lambda _settings, name, _door: Probeable() if name == "image" else None)
+    settings = Settings(mode="demo", public_url=origin, state_dir=folder, image_engine="in-process")
+    return asyncio.run(run(settings, asked, as_json=True))
+
+
+def partial(store: Store) -> int:
+    bodies = [msgspec.json.decode(row.body) for row in store.compartment("DiagnosticReport").rows.values()]
+    return sum(body["status"] == "partial" for body in bodies)
+
+
+def test_a_read_is_kept_as_a_draft_and_filed_once_however_often_it_is_asked_for(
+    record: tuple[str, Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin, store, uid = record
+    assert reading(origin, tmp_path, monkeypatch, Asked(study=uid, patient="demo-pneumonia", draft=True)) == 0
+    assert "/review/" in capsys.readouterr().err
+    assert partial(store) == 0
+    filing = Asked(study=uid, patient="demo-pneumonia", draft=True, write=True)
+    for _ in range(2):
+        assert reading(origin, tmp_path, monkeypatch, filing) == 0
+        assert "as partial" in capsys.readouterr().err
+    assert partial(store) == 1
+
+
+def test_a_study_of_another_patient_is_not_read(
+    record: tuple[str, Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, _store, uid = record
+    with pytest.raises(NotAllowed, match="no such study of this patient"):
+        reading(origin, tmp_path, monkeypatch, Asked(study=uid, patient="demo-sepsis"))
