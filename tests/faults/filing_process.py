@@ -49,5 +49,25 @@ async def accept(base: str, folder: Path, *, killed: bool) -> Draft:
     return draft
 
 
+async def resumed(base: str, folder: Path, replicas: int) -> tuple[int, Draft]:
+    """What ``replicas`` do at their start, all at once, a minute later: how many drafts they finished; the draft."""
+    gateway, cipher = (
+        Gateway(f"sqlite:///{folder / 'd.sqlite3'}", folder),
+        Cipher([folder.name.encode().ljust(32)[:32]]),
+    )
+    await gateway.start()
+    async with Outbound(Policy(operator=[base.removesuffix("/simulator/fhir")])) as outbound:
+
+        async def connect(_deadline: float) -> FhirClient:
+            return FhirClient(outbound, base)
+
+        store = DraftStore(gateway, cipher)
+        services = [Drafts(store, cipher, WriteBack(connect, {})) for _ in range(replicas)]
+        done = sum(await asyncio.gather(*(service.resume() for service in services)))
+        (draft,) = await store.newest()
+    await gateway.close()
+    return done, draft
+
+
 if __name__ == "__main__":
     asyncio.run(accept(sys.argv[1], Path(sys.argv[2]), killed=True))

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from cds_service.web.simulator.router import attach_simulator
 from cds_service.web.simulator.store import Store
-from tests.faults.filing_process import accept
+from tests.faults.filing_process import accept, resumed
 
 
 @pytest.fixture
@@ -53,5 +53,18 @@ def test_row_41_a_process_killed_after_the_record_took_it_leaves_one_report_and_
         time.sleep(0.6)  # the claim of the dead process runs out
     draft = asyncio.run(accept(base, tmp_path, killed=False))
     assert (draft.filed, draft.fault) == ("preliminary", "")
+    assert kept(store, "DiagnosticReport", draft.identifier) == 1
+    assert kept(store, "Provenance", draft.report) == 1
+
+
+def test_row_41_replicas_that_start_after_the_death_finish_the_write_once_and_nobody_is_asked(
+    record: tuple[str, Store], tmp_path: Path
+) -> None:
+    base, store = record
+    died = subprocess.run([sys.executable, "-m", "tests.faults.filing_process", base, str(tmp_path)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    time.sleep(0.6)
+    done, draft = asyncio.run(resumed(base, tmp_path, replicas=3))
+    assert (done, draft.settled, draft.filed) == (1, True, "preliminary")
     assert kept(store, "DiagnosticReport", draft.identifier) == 1
     assert kept(store, "Provenance", draft.report) == 1
