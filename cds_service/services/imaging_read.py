@@ -34,6 +34,7 @@ RESERVE_S = 0.1  # of the deadline, kept for the layout
 NOTICE = "Investigational: not for diagnostic use, not checked by a person, no replacement for a radiologist's report."
 UNREAD = "No image model is configured: nothing was read, nothing is implied about these studies."
 OLDER = "An older read exists, made by another model or other prompts; it is not what a read would say now."
+EARLIER = "A read made earlier exists; whether this model made it cannot be told now."
 SAID = {
     "preparing": ("Imaging read being prepared", "A draft read is being prepared; open the chart again in a while."),
     "refused": ("Imaging not read by a model", "No read was made of the newest study"),
@@ -210,7 +211,7 @@ def _unread(
         headline, told = SAID[progress.state]
         told = f"{told}: {escape(progress.why)}." if progress.why else told
         if progress.older is not None:
-            told = f"{told} {OLDER}"
+            told = f"{told} {EARLIER if progress.state == 'waiting' else OLDER}"
             links = [Link(label="Older draft", url=f"{base}/review/{progress.older.id}", type="absolute")]
     lines = "\n".join(f"- {escape(wording.line(study, sheet.zone))}" for study in studies)
     card = Card(

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from cds_service.drafts.draft import Draft
 from cds_service.hooks import profiles
 from cds_service.hooks.protocol import Card, Context, HookRequest
-from cds_service.imaging.read import ImageFinding, Read
+from cds_service.imaging.read import ImageFinding, Instance, Read
 from cds_service.imaging.wording import impression
 from cds_service.imaging.work import Progress, Wanted
 from cds_service.models.engine import Identity
@@ -91,13 +92,18 @@ def draft(*, test_weights: bool = False, state: str = "waiting") -> Draft:
 
 
 async def answered(
-    reads: Told | None, *, profile: str = "spec", studies: tuple[Event, ...] = (STUDY,), ai: Switch = Switch.ON
+    reads: Told | None,
+    *,
+    profile: str = "spec",
+    studies: tuple[Event, ...] = (STUDY,),
+    ai: Switch = Switch.ON,
+    tenant: str = "",
 ) -> Answer:
     service = ImagingRead(OneChart(studies), Sheets(), Settings(), reads, lambda: ai)  # type: ignore[arg-type]
     request = HookRequest(hook="patient-view", hookInstance="h", context=Context(patientId="p1", userId="u"))
     deadline = asyncio.get_running_loop().time() + 1
     return await service.answer(
-        Call(request=request, profile=profiles.read()[profile], client="ehr", now=NOW, deadline=deadline)
+        Call(request=request, profile=profiles.read()[profile], client="ehr", tenant=tenant, now=NOW, deadline=deadline)
     )
 
 
@@ -123,6 +129,35 @@ async def test_a_draft_is_shown_with_its_impression_its_model_its_limits_and_lin
     assert "![" not in detail
     assert "base64" not in detail
     assert [link.url for link in said.links] == ["http://127.0.0.1:8000/review/d1"]
+
+
+async def test_the_picture_is_linked_to_where_the_read_names_one() -> None:
+    one = Instance(study_uid="1.2.3", series_uid="1.2.3.1", instance_uid="1.2.3.1.1")
+    made = draft()
+    pictured = replace(made, read=replace(made.read, instances=(one,)))
+    said = await card(Told(Progress(state="drafted", draft=pictured)))
+    assert said.links[1].url == "http://127.0.0.1:8000/review/d1/image"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("preparing", "made by another model or other prompts"),
+        ("refused", "made by another model or other prompts"),
+        ("waiting", "whether this model made it cannot be told now"),
+    ],
+)
+async def test_row_60_an_older_read_is_said_to_be_there_and_none_of_its_words_are_shown(state: str, words: str) -> None:
+    said = await card(Told(Progress(state=state, older=draft())))  # type: ignore[arg-type]
+    assert words in (said.detail or "")
+    assert "Consolidation" not in f"{said.summary} {said.detail}"
+    assert [link.url for link in said.links] == ["http://127.0.0.1:8000/review/d1"]
+
+
+async def test_what_is_read_is_kept_under_the_tenant_of_the_call() -> None:
+    reads = Told(Progress(state="preparing"))
+    await answered(reads, tenant="https://ehr.example.org\nward")
+    assert reads.wanted[0].tenant == "https://ehr.example.org\nward"
 
 
 async def test_a_client_that_takes_reports_is_offered_the_unverified_draft_and_no_other_client_is() -> None:
