@@ -13,7 +13,7 @@ from msgspec import Struct
 from cds_service.grounding.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, stems
 from cds_service.grounding.source import Source, source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
-from cds_service.record.wording import number
+from cds_service.record.wording import answer, number
 
 SHOWN = 200  # characters of a report or note that a fact line shows (record/wording.py); no more may be said of it
 _NOT_DONE = frozenset({"not-done", "not-taken"})
@@ -129,7 +129,7 @@ def strings(fact: Fact) -> Iterable[str]:
     yield fact.label
     yield fact.note
     if isinstance(fact, Reading):
-        yield fact.text
+        yield answer(fact)
         return
     yield fact.status.replace("-", " ")
     if isinstance(fact, Problem):

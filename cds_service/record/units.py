@@ -78,6 +78,7 @@ class Concept(Struct, frozen=True, kw_only=True):
     conversions: Mapping[str, Conversion] = field(default_factory=dict)  # folded spelling → conversion
     answer_codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     answer_words: Mapping[str, str] = field(default_factory=dict)
+    printed: Mapping[str, str] = field(default_factory=dict)  # answer → how it is worded for people, where that differs
 
 
 class Table(Struct, frozen=True):
@@ -158,6 +159,7 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
             for code in a["codes"]
         },
         answer_words={plain(word): answer for answer, a in answers.items() for word in a["words"]},
+        printed={answer: str(a["printed"]) for answer, a in answers.items() if "printed" in a},
     )
 
 

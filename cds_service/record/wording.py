@@ -46,7 +46,7 @@ def unit(code: str) -> str:
 def value(reading: Reading) -> str:
     """'6.1 mmol/L', '<0.2 ng/mL', 'alert (A)'. A converted value is followed by what the source wrote."""
     if reading.value is None:
-        return reading.text or reading.written
+        return answer(reading) or reading.written
     shown = reading.display
     if shown is not None:
         text = quantity(shown.value, shown.unit, reading.comparator)
@@ -54,6 +54,12 @@ def value(reading: Reading) -> str:
         return text if shown.as_written else f"{text} (written {own})"
     text = quantity(reading.value, reading.unit, reading.comparator)
     return f"{text} (written {reading.written})" if reading.written else text
+
+
+def answer(reading: Reading) -> str:
+    """A coded or worded answer as people read it: 'new confusion (C)' for the letter of a scale."""
+    concept = table().concepts.get(reading.concept) if reading.text else None
+    return concept.printed.get(reading.text, reading.text) if concept is not None else reading.text
 
 
 def quantity(amount: Decimal, code: str, comparator: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -56,7 +57,7 @@ class PatientSummary:
         summary, said = self._summary(outcomes[0] if outcomes else None, chart, selection, sheet)
         alerts = [f for f in shown.findings if f.severity is not Severity.INFO]
         remarks = [f for f in shown.findings if f.severity is Severity.INFO]
-        fixed = _summary_card(summary, remarks, chart.record, sheet, said)
+        fixed = _summary_card(summary, remarks, chart.record, sheet, said, left_out(selection, summary))
         optional = _considerations(outcomes[1], chart.record, sheet) if outcomes else []
         laid = layout.arrange(alerts, [fixed] if fixed else [], sheet, optional)
         counts = {"statements_dropped": sum(summary.dropped.values())}
@@ -83,7 +84,12 @@ def _considerations(outcome: Outcome, record: Record, sheet: layout.Sheet) -> li
 
 
 def _summary_card(
-    summary: Summary, remarks: Sequence[Finding], record: Record, sheet: layout.Sheet, said: str = ""
+    summary: Summary,
+    remarks: Sequence[Finding],
+    record: Record,
+    sheet: layout.Sheet,
+    said: str = "",
+    unsaid: str = "",
 ) -> layout.Laid | None:
     """The info card; None when there is nothing to say and nothing that could not be seen."""
     gaps = not_seen(record)
@@ -100,6 +106,7 @@ def _summary_card(
     if summary.statements:
         lines = [f"- {cited.statement(each, facts)}" for each in summary.statements]
         parts.append(f"**From the record** ({escape(summary.label)})\n\n" + "\n".join(lines))
+        parts += [escape(unsaid)] if unsaid else []
     if gaps:
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
     uuid = str(uuid4())
@@ -124,6 +131,18 @@ def _summary_card(
             engine=summary.engine,
         ),
     )
+
+
+def left_out(selection: salience.Selection, summary: Summary) -> str:
+    """'24 of 61 facts of the record are stated; left out: laboratory results (12), …'; '' when every fact is stated."""
+    stated = {fact_id for statement in summary.statements for fact_id in statement.fact_ids}
+    unsaid = Counter(selection.left_out)
+    unsaid.update(salience.kind_of(fact) for fact in selection.facts if fact.id not in stated)
+    if not unsaid.total():
+        return ""
+    whole = len(selection.facts) + selection.left_out.total()
+    kinds = ", ".join(f"{kind} ({n:,})" for kind, n in unsaid.most_common() if n)
+    return f"{whole - unsaid.total():,} of {whole:,} facts of the record are stated; left out: {kinds}."
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:

@@ -31,7 +31,11 @@ RANGE = [{"low": quantity("3.5", "mmol/L"), "high": quantity("5.1", "mmol/L")}]
         (observation("6690-2", "12.4", "10*3/uL"), "12.4 10³/µL"),
         (observation("29463-7", "81.23456789012345", "kg"), "81.23 kg"),
         (observation("777-3", "1.5e2", "10*3/uL"), "150 10³/µL"),
-        (observation("67775-7", None, valueString="Alert"), "A"),
+        (observation("67775-7", None, valueString="Alert"), "alert (A)"),
+        (observation("67775-7", None, valueString="delirium"), "new confusion (C)"),
+        (observation("67775-7", None, valueString="V"), "responds to voice (V)"),
+        (observation("67775-7", None, valueString="responds to pain"), "responds to pain (P)"),
+        (observation("67775-7", None, valueString="unconscious"), "unresponsive (U)"),
         (observation(unit="furlong"), "4.1 furlong"),
     ],
 )  # fmt: skip

@@ -147,7 +147,7 @@ def not_recorded(missing: Sequence[str]) -> str:
 def written(reading: Reading) -> str:
     """A value or bound in a few words: '<70 %', 'confused'."""
     if reading.value is None:
-        return f"“{reading.text[:40]}”" if reading.text else "without value"
+        return f"“{wording.answer(reading)[:40]}”" if reading.text else "without value"
     printed = reading.display or reading
     return wording.quantity(printed.value or reading.value, printed.unit, reading.comparator)
 
