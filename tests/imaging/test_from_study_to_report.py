@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from cds_service.app import create_app
 from cds_service.call import Ask
@@ -21,7 +22,7 @@ from cds_service.calling import Caller
 from cds_service.demo import _free_port
 from cds_service.models import engines
 from cds_service.serve import server
-from cds_service.settings import Settings
+from cds_service.settings import Settings, Subscription
 from tests.imaging.image_engines import Probeable
 from tests.models.in_process.checkpoints import tiny_multimodal
 
@@ -137,3 +138,25 @@ async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_rep
         assert card.get("suggestions", []) == []
         async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
             await through_review(client, card, str(weights))
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dbos, about its own query
+async def test_a_notification_of_the_study_leads_to_the_draft_a_later_call_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_bare", lambda _settings, name, _door: Probeable() if name == "image" else None)
+    known = {"pacs": Subscription(secret=SecretStr("a-secret-of-some-length"))}
+    study = {"resourceType": "ImagingStudy", "id": "demo-pneumonia-imaging-1"}
+    headers = {"X-Subscription-Secret": "a-secret-of-some-length"}
+    async with demo(tmp_path, image_engine="in-process", subscriptions=known) as base, Caller(base) as caller:
+        async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+            statuses, end = [0], time.monotonic() + 30
+            while statuses[-1] != 200 and time.monotonic() < end:  # 503 while jobs and engine are starting
+                statuses.append((await client.post("/subscriptions/pacs", json=study, headers=headers)).status_code)
+                await asyncio.sleep(0.2)
+            assert set(statuses) <= {0, 200, 503}
+            while "Chest radiograph" not in (listing := (await client.get("/review/")).text):
+                assert time.monotonic() < end, listing
+                await asyncio.sleep(0.2)
+        card = await imaging_card(caller, base)
+    assert card["summary"].startswith("TEST WEIGHTS, not a read")
