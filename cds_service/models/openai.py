@@ -41,6 +41,7 @@ from cds_service.models.faults import (
     Unsupported,
 )
 from cds_service.models.profiles import EngineProfile
+from cds_service.models.streamed import Joined, joined
 from cds_service.models.trust import accepted
 from fhir_adapters import errors
 from fhir_adapters.addresses import origin_of
@@ -50,6 +51,7 @@ from fhir_adapters.server import Reply
 PATIENCE_S = 120.0  # of a request without a deadline, like the wrapper's
 MAX_IMAGES = 85
 MOST_LIKELY = 20  # tokens a server tells of at most (OpenAI's own limit)
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 _FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
 
 Headers = Callable[[], Awaitable[Mapping[str, str]]]
@@ -181,7 +183,8 @@ class OpenAIStyle:
 
     async def generate(self, request: Request) -> Generation:
         """One answer that stands up to ``trust.accepted``."""
-        completion = await self.ask(self.body(request), request)
+        body = self.body(request)
+        completion = await self.ask(body | STREAMED if self.profile.stream else body, request)
         choice = _first(completion)
         usage = _usage(completion)
         return Generation(
@@ -266,7 +269,7 @@ class OpenAIStyle:
         reply = await self.send("POST", self.envelope.url(), self.envelope.wrap(body), request.deadline)
         if reply.status != 200:
             raise _fault(reply)
-        return self.envelope.unwrap(reply.body)
+        return _whole(joined(reply.body)) if body.get("stream") else self.envelope.unwrap(reply.body)
 
     async def send(self, method: str, url: str, content: bytes = b"", deadline: float | None = None) -> Reply:
         """One request through the door; its faults as an engine's."""
@@ -274,6 +277,8 @@ class OpenAIStyle:
         headers = {"Accept": "application/json", **await self._headers()}
         if content:
             headers["Content-Type"] = "application/json"
+        if self.profile.stream:
+            headers["Connection"] = "close"  # llama-server hangs up after a stream: the next request would meet that
         try:
             return await self._outbound.request(
                 method, url, deadline=until, headers=headers, content=content, where=self.identity.engine
@@ -313,6 +318,12 @@ def _constraint(profile: EngineProfile, schema: Mapping[str, Any]) -> dict[str, 
             return {"response_format": {"type": "json_object", "schema": schema}}
         case "prompted":
             return {}
+
+
+def _whole(stream: Joined) -> Completion:
+    """A stream that ended, as the completion it stands for."""
+    usage = stream.usage and Tokens(stream.usage.prompt_tokens, stream.usage.completion_tokens)
+    return Completion([Choice(Message(stream.content, stream.refusal or None), stream.finish_reason)], usage)
 
 
 def _first(completion: Completion) -> Choice:

@@ -27,6 +27,7 @@ class EngineProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     models: Literal["exact", "any"] = "exact"
     salt: str = ""
     tokens: Literal["", "content", "prompt"] = ""
+    stream: bool = False
     truncation: Literal["finish_reason", "count"] = "finish_reason"
     route: Literal["chat", "predict", "raw-predict"] = "chat"
     google: bool = False
