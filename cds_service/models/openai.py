@@ -322,7 +322,8 @@ def _constraint(profile: EngineProfile, schema: Mapping[str, Any]) -> dict[str, 
 
 def _whole(stream: Joined) -> Completion:
     """A stream that ended, as the completion it stands for."""
-    usage = stream.usage and Tokens(stream.usage.prompt_tokens, stream.usage.completion_tokens)
+    counted = stream.usage
+    usage = Tokens(counted.prompt_tokens, counted.completion_tokens) if counted else None
     return Completion([Choice(Message(stream.content, stream.refusal or None), stream.finish_reason)], usage)
 
 
