@@ -14,7 +14,18 @@ from msgspec import Raw
 from cds_service.drafts import report_text, resources
 from cds_service.drafts.draft import Accept, Draft, Edit, Person
 from cds_service.imaging.read import ImageFinding
-from fhir_adapters.write import audit_event, bundle, checks, device, diagnostic_report, elements, observation, task
+from cds_service.models.engine import Identity
+from fhir_adapters.write import (
+    audit_event,
+    bundle,
+    checks,
+    device,
+    diagnostic_report,
+    elements,
+    observation,
+    task,
+    validation,
+)
 from fhir_adapters.write.elements import Nonsense
 from tests.drafts.reads import STUDY, read
 
@@ -177,3 +188,39 @@ def test_the_words_say_nothing_where_nothing_was_found() -> None:
     assert "No finding was stated." in text
     assert report_text.NOTHING in text
     assert msgspec.json.encode(text)
+
+
+def test_a_medgemma_device_names_its_kind_and_its_model_card_in_the_same_bundle() -> None:
+    named = draft((), "waiting", identity=Identity("openai", "google/medgemma-1.5-4b-it", "r1"), test_weights=False)
+    made = resources.filing(named, {}, "text", b"%PDF-1.4")["entry"]
+    machine = next(entry["resource"] for entry in made if entry["resource"]["resourceType"] == "Device")
+    kind, card = machine["extension"]
+    assert kind["valueCodeableConcept"]["coding"][0]["code"] == "Large-Language-Models"
+    paper = next(e["resource"] for e in made if e["fullUrl"] == card["valueReference"]["reference"])
+    assert paper["type"]["coding"][0]["code"] == "AIModelCard"
+    assert paper["category"][0]["coding"][0]["code"] == "AImodelCardMarkdownFormat"
+    assert validation.faults_of({"resourceType": "Bundle", "type": "transaction", "entry": made}) == []
+
+
+def test_faults_are_named_by_their_element_and_hold_no_value() -> None:
+    odd = {"resourceType": "Task", "status": "requested", "intent": "order", "focus": "canary"}
+    entry = {"resource": odd, "request": {"method": "POST", "url": "Task"}}
+    found = validation.faults_of({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    assert found == ["Task.focus"]
+    foreign = {**entry, "resource": {"resourceType": "Foo"}}
+    assert validation.faults_of({"resourceType": "Bundle", "type": "transaction", "entry": [foreign]}) == [
+        "resourceType"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modality", "part", "code", "text"),
+    [
+        ("DX", "CHEST", "18748-4", "Chest radiograph"),
+        ("CT", "CHEST", "24627-2", "CT of the chest"),
+        ("MR", "HEAD", "18748-4", "Diagnostic imaging study"),
+    ],
+)
+def test_a_report_is_coded_by_what_is_sure_and_named_in_words(modality: str, part: str, code: str, text: str) -> None:
+    made = diagnostic_report.code_of(modality, part)
+    assert (made["coding"][0]["code"], made["text"]) == (code, text)
