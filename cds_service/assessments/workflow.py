@@ -17,6 +17,7 @@ VERSION = "assessments-1"  # raised when the steps below change; what a job does
 QUEUE = "assessments"
 HURRIED = "assessments-hurried"  # no limit: what is in it is waited for
 POLL_S = 0.2
+HURRIED_POLL_S = 0.1
 BACKOFF_S = (0.5, 2.0, 8.0, 30.0)  # pauses between attempts; one attempt more than pauses
 AGAIN = "again"
 MOST_RECOVERIES = 100
@@ -59,7 +60,7 @@ def launch(url: str, executor: str, run: Attempt, slots: int) -> None:
     _quiet()
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=slots, polling_interval_sec=POLL_S)
-    DBOS.register_queue(HURRIED, polling_interval_sec=POLL_S)
+    DBOS.register_queue(HURRIED, polling_interval_sec=HURRIED_POLL_S)
 
 
 def enqueue(workflow: str, priority: int) -> None:
@@ -69,9 +70,13 @@ def enqueue(workflow: str, priority: int) -> None:
 
 
 def start(workflow: str) -> None:
-    """Run a job at once, past the queue: somebody waits for it."""
+    """Run a job past those that wait: somebody waits for it.
+
+    By a queue all the same: dbos ends a job started directly for good when the process is told to stop, and takes up
+    again only what came from a queue.
+    """
     with SetWorkflowID(workflow):
-        DBOS.start_workflow(assess, workflow)
+        DBOS.enqueue_workflow(HURRIED, assess, workflow)
 
 
 def hurry(workflow: str) -> None:
