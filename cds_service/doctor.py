@@ -18,6 +18,8 @@ from cds_service.errors import CdsError
 from cds_service.hooks import profiles
 from cds_service.metrics import Metrics
 from cds_service.models import engines, prompting
+from cds_service.models.families.variants import variant
+from cds_service.models.standing import Standing
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
 from cds_service.web.keys import signing_key
@@ -164,14 +166,22 @@ async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:
     async with door:
         try:
             for standing in filter(None, (built.text, built.image)):
-                state = await standing.look()
-                what, label = f"{standing.name} engine", standing.engine.identity.label
-                if state == "ready":
-                    yield Check(what, "ok", f"{label} is ready")
-                else:
-                    yield Check(what, "note" if state == "loading" else "fault", f"{state}: {standing.why}")
+                yield await _engine(standing)
         finally:
             await built.aclose()
+
+
+async def _engine(standing: Standing) -> Check:
+    """How it stands; of a model for text also why it should not answer over records, where its makers' figures say so."""
+    state = await standing.look()
+    what, identity = f"{standing.name} engine", standing.engine.identity
+    if state != "ready":
+        return Check(what, "note" if state == "loading" else "fault", f"{state}: {standing.why}")
+    known = variant(identity.model)
+    warning = known.record_warning if known is not None and standing.name == "text" else ""
+    if warning:
+        return Check(what, "note", f"{identity.label} is ready, but {warning}")
+    return Check(what, "ok", f"{identity.label} is ready")
 
 
 async def _database(settings: Settings) -> Check:

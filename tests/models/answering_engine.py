@@ -33,6 +33,7 @@ class Server(Struct):
 
     content: Callable[[dict[str, Any]], str]
     finish: str | None = "stop"
+    listed: str = "tiny"  # the model it serves
     status: int = 200
     hang: bool = False
     cut: bool = False  # close in mid-answer
@@ -51,7 +52,7 @@ class Server(Struct):
             if not message.get("more_body"):
                 break
         if scope["path"].endswith("/models"):
-            await reply(send, 200, {"data": [{"id": "tiny"}]})
+            await reply(send, 200, {"data": [{"id": self.listed}]})
         elif scope["method"] == "POST":
             await self._complete(json.loads(raw), receive, send)
         else:

@@ -1,0 +1,46 @@
+"""What the doctor says of engines: ready, ready but unfit for records, absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_service import doctor
+from cds_service.settings import Settings
+from tests.models.answering_engine import Server, obedient, serving
+
+
+async def said(settings: Settings) -> doctor.Check:
+    return next(check for check in [c async for c in doctor.checks_of(settings)] if check.what == "text engine")
+
+
+@pytest.mark.parametrize(
+    ("model", "state", "words"),
+    [
+        ("medgemma-27b-it", "ok", "openai medgemma-27b-it is ready"),
+        ("medgemma-4b-it", "note", "use a 27B variant for text"),
+        ("another", "ok", "openai another is ready"),
+    ],
+)
+async def test_a_variant_that_is_weak_at_records_is_warned_against(
+    tmp_path: Path, model: str, state: str, words: str
+) -> None:
+    with serving(Server(obedient, listed=model)) as server:
+        check = await said(
+            Settings(
+                state_dir=tmp_path,
+                text_engine="openai",
+                text_base_url=server.url,
+                text_model=model,
+            )
+        )
+    assert (check.state, words in check.say) == (state, True), check.say
+
+
+async def test_an_absent_engine_is_a_fault_that_says_what_to_check(tmp_path: Path) -> None:
+    check = await said(
+        Settings(state_dir=tmp_path, text_engine="openai", text_base_url="http://127.0.0.1:9", text_model="tiny")
+    )
+    assert check.state == "fault"
+    assert "check that it runs" in check.say or "no connection" in check.say
