@@ -101,6 +101,9 @@ def tasks_of(order: Order) -> tuple[str, ...]:
 
 
 def _drafts(chart: Chart) -> list[Order]:
+    """Those the model is asked about; no order of a dead person is urgent."""
+    if chart.record.person.deceased:
+        return []
     return [order for order in chart.record.orders if not order.do_not_perform][:MOST_ORDERS]
 
 
@@ -166,8 +169,11 @@ def _notes(outcome: Outcome) -> Iterator[str]:
     checked = outcome.checked
     if checked is None:
         return
-    yield f"{checked.prompt} by {checked.identity.label}"
-    yield from (f"{outcome.task} dropped {count}: {reason}" for reason, count in checked.dropped.items())
+    yield from checked.prompt.split(" ")  # the audit line keeps names and versions of one word, and plain sentences
+    yield checked.identity.label.replace(" ", ":")
+    for reason, count in checked.dropped.items():
+        yield f"{outcome.task}:dropped={count}"
+        yield f"{outcome.task} dropped: {reason}"
     if not outcome.shown:
         yield f"{outcome.task} in shadow"
     if checked.discarded:
