@@ -18,7 +18,7 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
 from fhir_adapters.dicom.description import Header, Identity, Triple
-from fhir_adapters.dicom.errors import Malformed, NotDicom, OverLimit
+from fhir_adapters.dicom.errors import Malformed, NotDicom, OverLimit, UnsupportedPixels
 from fhir_adapters.dicom.limits import MB, Limits, Shape, check_native_length, check_shape
 from fhir_adapters.dicom.transfer_syntaxes import DEFLATED, syntax
 
@@ -55,6 +55,8 @@ def read(data: bytes, limits: Limits) -> tuple[Header, FileDataset]:
         check_shape(header.shape, limits)
         if not 0 < header.bits_stored <= header.shape.bits_allocated:
             raise Malformed(f"{header.bits_stored} of {header.shape.bits_allocated} bits stored")
+        if header.shape.bits_allocated > 16:  # parametric maps, doses, float pixels
+            raise UnsupportedPixels(f"{header.shape.bits_allocated} bits a sample")
         known = syntax(header.transfer_syntax, header.bits_stored)
         if not known.codec:
             length, present = _pixel_bytes(data, stream.tell(), header.transfer_syntax)

@@ -151,6 +151,13 @@ def in_process(table: Table) -> None:
     bench.rows(table, absolute, row)
 
 
+def imaging(table: Table) -> None:
+    """From DICOM to what the image model is shown."""
+    from tests.benchmarks import imaging as bench
+
+    bench.rows(table, absolute, row)
+
+
 def _python() -> object:
     from pathlib import Path
 
@@ -166,6 +173,7 @@ def main() -> None:
         "discovery": discovery,
         "calls": hook_calls,
         "in-process": in_process,
+        "imaging": imaging,
     }
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")

@@ -95,6 +95,11 @@ def nested(depth: int) -> bytes:
         ("a million frames", lambda: dicom(NumberOfFrames="1000000"), "too-large"),
         ("five samples", lambda: dicom(SamplesPerPixel=5), "malformed"),
         ("more bits stored than allocated", lambda: dicom(BitsStored=40), "malformed"),
+        (
+            "32 bits with a window",
+            lambda: dicom(ramp().astype(np.uint32), BitsStored=32, HighBit=31, WindowCenter=9, WindowWidth=9),
+            "pixel-layout",
+        ),
         ("deflated bomb", deflated_bomb, "too-large"),
         ("nested sequences", lambda: nested(200), None),
     ],

@@ -134,6 +134,33 @@ async def test_a_film_stored_with_its_rows_to_the_right_is_mirrored_and_boxes_ma
     assert box[1] > 700
 
 
+@pytest.mark.parametrize(
+    ("orientation", "mirrored", "warned"),
+    [
+        (["L", "F"], False, False),
+        (["L", "H"], False, True),  # head down: never turned by a guess, but told
+        (["R", "H"], True, True),
+        (["RA", "FL"], True, False),
+        (["A", "F"], False, False),  # a lateral has no left and right
+        (["R"], True, False),
+        (None, False, False),
+    ],
+)
+async def test_a_film_is_mirrored_only_where_its_rows_run_to_the_right_and_head_down_is_told(
+    viewer: Viewer, tmp_path: Path, orientation: list[str] | None, mirrored: bool, warned: bool
+) -> None:
+    path = tmp_path / "o.dcm"
+    path.write_bytes(dicom(PatientOrientation=orientation))
+    seen = await viewer.file(path)
+    shown = pixels(seen)
+    assert isinstance(seen, Seen)
+    assert seen.transforms[0].mirrored == mirrored
+    assert any(step.startswith("mirrored") for step in seen.steps) == mirrored
+    assert any(warning.startswith("stored upside down") for warning in seen.warnings) == warned
+    assert (shown[30, 750, 0] > 200, shown[30, 146, 0] > 200) == (mirrored, not mirrored)  # where the bright corner is
+    assert shown[850, 448, 0] > shown[200, 448, 0] + 100  # bright below, as it is stored
+
+
 async def test_ct_windows_are_three_channels_and_green_begins_at_minus_135(viewer: Viewer, tmp_path: Path) -> None:
     hu = np.repeat(np.array([-3000, -1024, -135, 0, 40, 80, 215, 1024]), 8)[:, None].repeat(64, axis=1)
     path = tmp_path / "c.dcm"
