@@ -167,13 +167,13 @@ def _python() -> object:
 def main() -> None:
     """Run the parts named on the command line, or all."""
     parts = {
+        "imaging": imaging,  # first: it asks how large any child of this process grew
         "record": record,
         "grounding": grounding,
         "start": start,
         "discovery": discovery,
         "calls": hook_calls,
         "in-process": in_process,
-        "imaging": imaging,
     }
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")
