@@ -53,7 +53,10 @@ class Double:
             self.cancelled += 1
             raise
         if request.material is None:
-            return self._said(self._answers((request.schema or {})["title"], request))
+            schema = request.schema or {}
+            said = self._answers(schema["title"], request)
+            asked = said if isinstance(said, str) else {n: v for n, v in said.items() if n in schema["properties"]}
+            return self._said(asked)
         wire = [{"text": s.text, "fact_ids": s.fact_ids, "kind": s.kind} for s in compose(request.material)]
         return self._said(self.text or {"statements": wire})
 

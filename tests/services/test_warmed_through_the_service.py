@@ -1,0 +1,94 @@
+"""order-select warms order-sign when the service fetches the record itself, each hook by its own queries."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import uvicorn
+
+from cds_service.app import create_app
+from cds_service.models.engine import Request
+from cds_service.settings import Settings
+from cds_service.web.simulator.patients import load_patients
+from tests.assessments.doubles import Double, Stand
+from tests.benchmarks.servers import free_port
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
+
+
+DRAFTS = 2  # of the patient below
+
+
+def answers(task: str, request: Request) -> Mapping[str, Any]:
+    """stat, because of the first fact that has a value and a unit."""
+    found = re.search(r"(F\d+) · [^·\n]* · ([A-Z][a-z]+ [\d.]+ mmol/L) ", request.prompt)
+    said = [{"text": f"{found[2]}.", "fact_ids": [found[1]], "kind": "record"}] if found else []
+    return {"statements": said, "code": "D"} if task == "triage" else {"statements": []}
+
+
+@contextmanager
+def served(folder: Path, double: Double) -> Iterator[str]:
+    """The service with its simulator on a port of its own; its address."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    app = create_app(Settings(mode="demo", state_dir=folder, public_url=base, deadline_ms=8000), Stand(double))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield base
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def until(found: Any) -> None:
+    limit = time.monotonic() + 25
+    while not found():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def post(base: str, service: str, hook: str, **context: Any) -> list[Any]:
+    """A call without prefetch: what it needs is fetched from the simulator."""
+    body = {
+        "hook": hook,
+        "hookInstance": str(uuid4()),
+        "fhirServer": f"{base}/simulator/fhir",
+        "context": {"userId": "Practitioner/7", **context},
+    }
+    asked = urllib.request.Request(
+        f"{base}/cds-services/{service}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    return json.loads(urllib.request.urlopen(asked, timeout=20).read())["cards"]  # type: ignore[no-any-return]
+
+
+def test_the_first_signing_finds_what_selecting_the_same_drafts_had_made(tmp_path: Path) -> None:
+    double = Double(answers=answers)
+    patient = next(each for each in load_patients(datetime.now(UTC)) if each.id == "demo-sepsis")
+    context = {"patientId": patient.id, "draftOrders": patient.draft_orders}
+    with served(tmp_path, double) as base:
+
+        def asked() -> bool:
+            post(base, "order-precheck", "order-select", selections=list(patient.selections), **context)
+            return len(double.of("triage")) >= DRAFTS and len(double.of("order-review")) >= DRAFTS
+
+        until(asked)  # the first calls find the jobs still starting
+        time.sleep(1.0)
+        before = len(double.of("triage")), len(double.of("order-review"))
+        cards = post(base, "order-triage", "order-sign", **context)
+        time.sleep(0.5)
+        assert (len(double.of("triage")), len(double.of("order-review"))) == before
+        assert any("AI suggests priority stat" in card["summary"] for card in cards), [c["summary"] for c in cards]
