@@ -7,10 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.drafts import pdf
 from cds_service.web.simulator.store import Store
 from fhir_adapters.addresses import Policy
 from fhir_adapters.outbound import Outbound
 from tests.drafts.house import Gate, House, serving
+
+RENDERED: dict[str, bytes] = {}
+render = pdf.render
+
+
+async def rendered_once(text: str) -> bytes:
+    """The real rendering of a text, which is the same every time: made once for all tests of drafts."""
+    if text not in RENDERED:
+        RENDERED[text] = await render(text)
+    return RENDERED[text]
+
+
+@pytest.fixture(autouse=True)
+def _rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "render", rendered_once)
 
 
 @pytest.fixture(scope="module")
