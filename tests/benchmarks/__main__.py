@@ -158,6 +158,13 @@ def imaging(table: Table) -> None:
     bench.rows(table, absolute, row)
 
 
+def assessed(table: Table) -> None:
+    """order-sign with a model behind it, against rules alone."""
+    from tests.benchmarks import assessed as bench
+
+    bench.rows(table, absolute, row)
+
+
 def _python() -> object:
     from pathlib import Path
 
@@ -174,6 +181,7 @@ def main() -> None:
         "discovery": discovery,
         "calls": hook_calls,
         "in-process": in_process,
+        "assessed": assessed,
     }
     chosen = sys.argv[1:] or list(parts)
     table = Table(title="MedGemma CDS bench", caption="CPU of the server process; best round")
