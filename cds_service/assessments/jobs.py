@@ -132,6 +132,10 @@ class Jobs:
             self._background(self._hurry(key))
         return ""
 
+    def has(self, key: str) -> bool:
+        """Whether a job of this key is under way in this process."""
+        return key in self._waiters
+
     async def wait(self, key: str, deadline: float) -> None:
         """Until the job of a key has ended in this process, or the deadline. The job goes on when the caller goes away."""
         event = self._waiters.get(key)

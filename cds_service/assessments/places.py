@@ -38,7 +38,10 @@ def _place(n: int) -> str:
 def _line(fact: Fact, subject: Subject) -> str:
     if isinstance(fact, Order) and fact is subject.order:
         return order_line(fact, subject.zone)
-    return fact_line(fact, subject.zone)
+    known = subject.lines.get(id(fact))  # the record keeps its facts alive
+    if known is None:
+        known = subject.lines[id(fact)] = fact_line(fact, subject.zone)
+    return known
 
 
 def _renamed(checked: Checked, names: Mapping[str, str]) -> Checked:

@@ -28,6 +28,9 @@ class Subject(Struct, frozen=True, kw_only=True):
     order: Order | None = None  # triage, order-review
     question: str = ""  # question
     waiting: bool = False
+    lines: dict[int, str] = field(
+        default_factory=dict
+    )  # of facts by identity: written once for all questions of a call
 
 
 class Checked(Struct, frozen=True, kw_only=True):

@@ -53,8 +53,8 @@ class Stands(Protocol):
         """In words, '' when it is ready."""
         ...
 
-    def fits(self, budget_s: float) -> bool:
-        """Whether its breaker is closed and its recent p90 fits the budget (seconds)."""
+    def fits(self, budget_s: float, *, labels: bool = False) -> bool:
+        """Whether its breaker is closed and its recent p90 (of scored ``labels``) fits the budget (seconds)."""
         ...
 
 
@@ -109,8 +109,13 @@ class Texts:
         if (held := self._store.held(key)) is not None:
             return self._ready(held, wanted, shown)
         now = asyncio.get_running_loop().time()
-        fits = shown and wanted.wait and self._standing.fits(wanted.deadline - now - RESERVE_S)
-        found = await self._look(key, min(wanted.deadline, now + LOOK_S))
+        fits = (
+            shown
+            and wanted.wait
+            and self._standing.fits(wanted.deadline - now - RESERVE_S, labels=self._tasks[wanted.task].scores)
+        )
+        under_way = self._jobs is not None and self._jobs.has(key)  # then memory will hold it first
+        found = "" if under_way else await self._look(key, min(wanted.deadline, now + LOOK_S))
         if isinstance(found, bytes):
             return self._ready(found, wanted, shown)
         if found:

@@ -49,7 +49,8 @@ class Assessed:
 
     async def chart(self, call: Call, chart: Chart, selection: Selection) -> tuple[Outcome, Outcome]:
         """The record summary and the considerations, each ready, pending or failed before the deadline of the call."""
-        wanted = [self._wanted(task, call, chart, selection) for task in (SUMMARY, CONSIDERATIONS)]
+        lines: dict[int, str] = {}
+        wanted = [self._wanted(task, call, chart, selection, lines) for task in (SUMMARY, CONSIDERATIONS)]
         summary, considerations = await asyncio.gather(*(self._texts.get(each) for each in wanted))
         return summary, considerations
 
@@ -57,8 +58,9 @@ class Assessed:
         """What the model made of each draft before the deadline of the call."""
         drafts = _drafts(chart)
         tasks = [(order, task) for order in drafts for task in tasks_of(order)]
-        selection = rank(chart.record, BUDGET)
-        wanted = [self._wanted(task, call, chart, selection, order) for order, task in tasks]
+        selection = rank(chart.record, BUDGET) if drafts else Selection([])
+        lines: dict[int, str] = {}
+        wanted = [self._wanted(task, call, chart, selection, lines, order) for order, task in tasks]
         outcomes = await asyncio.gather(*(self._texts.get(each) for each in wanted))
         found = {(id(order), task): outcome for (order, task), outcome in zip(tasks, outcomes, strict=True)}
         return [
@@ -74,11 +76,20 @@ class Assessed:
     def warm_orders(self, call: Call, chart: Chart) -> None:
         """Have made what signing these drafts will ask for; returns at once."""
         selection = rank(chart.record, BUDGET)
+        lines: dict[int, str] = {}
         for order in _drafts(chart):
             for task in tasks_of(order):
-                self._texts.warm(self._wanted(task, call, chart, selection, order))
+                self._texts.warm(self._wanted(task, call, chart, selection, lines, order))
 
-    def _wanted(self, task: str, call: Call, chart: Chart, selection: Selection, order: Order | None = None) -> Wanted:
+    def _wanted(
+        self,
+        task: str,
+        call: Call,
+        chart: Chart,
+        selection: Selection,
+        lines: dict[int, str],
+        order: Order | None = None,
+    ) -> Wanted:
         return Wanted(
             tenant=call.tenant or call.client,
             task=task,
@@ -88,6 +99,7 @@ class Assessed:
                 findings=switched_on(chart.findings),
                 zone=self._zone,
                 order=order,
+                lines=lines,
             ),
             pack=chart.pack,
             deadline=call.deadline,
