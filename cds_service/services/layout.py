@@ -193,7 +193,9 @@ def arrange(
 def given_way(optional: Sequence[Laid], laid: Sequence[Laid]) -> tuple[str, ...]:
     """For the audit line: optional cards that found no room."""
     shown = {each.issued.uuid for each in laid}
-    left = [each.card.source.topic.code for each in optional if each.issued.uuid not in shown and each.card.source.topic]
+    left = [
+        each.card.source.topic.code for each in optional if each.issued.uuid not in shown and each.card.source.topic
+    ]
     return tuple(f"no room for the card {code}" for code in left)
 
 

@@ -80,9 +80,7 @@ def test_the_key_turns_with_the_day_and_not_with_the_minute() -> None:
 
 
 @given(NAMES, NAMES)
-def test_row_63_two_tenants_never_share_a_key_and_never_open_each_others_results(
-    tenant: str, other: str
-) -> None:
+def test_row_63_two_tenants_never_share_a_key_and_never_open_each_others_results(tenant: str, other: str) -> None:
     one, two = key(tenant), key(other)
     assert (one == two) == (tenant == other)
     sealed, expires_at = Store(CIPHER, ttl_s=60).seal(one, b"result")
