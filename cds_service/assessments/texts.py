@@ -28,7 +28,7 @@ from cds_service.rules.catalogue import Switch
 from cds_service.rules.pack import Pack
 from cds_service.switches import Switches
 
-LOOK_S = 0.03  # most a look into the database may take of a hook call
+LOOK_S = 0.1  # most a look into the database may take of a hook call
 RESERVE_S = 0.05  # kept of the budget for layout and the way back
 KIND = "text"
 
