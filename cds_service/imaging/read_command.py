@@ -12,6 +12,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from cds_service import telemetry
 from cds_service.errors import ConfigurationError
 from cds_service.imaging import catalogue
 from cds_service.imaging.patient_check import check_of
@@ -51,6 +52,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
     """Exit code: 0, or 3 when no read is made of the images. Raises ConfigurationError."""
     _check(settings, asked)
+    telemetry.configure(settings.mode)  # to standard error: what is printed is the read alone
     if not asked.patient:
         return await _alone(settings, asked, as_json)
     from cds_service.imaging.read_for_record import opened
