@@ -1,4 +1,4 @@
-"""``medgemma-cds demo``: the service and the EHR simulator, a patient-view and an order-sign over HTTP, their cards."""
+"""``medgemma-cds demo``: the service and the EHR simulator; a patient-view, an order-sign and an imaging read, their cards."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ from cds_service.terminal import print_cards, print_outcome
 from cds_service.web.simulator.patients import load_patients
 
 HOST = "127.0.0.1"
-SHOWN = (("patient-view", "demo-sepsis"), ("order-sign", "demo-aki-contrast"))
+SHOWN = (
+    ("patient-view", "demo-sepsis", "patient-summary"),
+    ("order-sign", "demo-aki-contrast", "order-triage"),
+    ("patient-view", "demo-pneumonia", "imaging-read"),
+)
 START_S = 20.0
 
 
 async def run(*, once: bool, port: int, model: str = "") -> int:
-    """Exit code 0 only if both hooks brought cards. ``model``: see ``demo_model.chosen``."""
+    """Exit code 0 only if every call brought cards. ``model``: see ``demo_model.chosen``."""
     console = Console()
     overrides = demo_model.chosen(model).settings() if model else {}
     if once:
@@ -49,7 +53,7 @@ async def run(*, once: bool, port: int, model: str = "") -> int:
 
 
 async def _show(settings: Settings, console: Console, model: str) -> bool:
-    """Both hooks at once; then, with a model, the chart opened again until its draft is there."""
+    """Every call at once; then, with a model, the chart opened again until its draft is there."""
     every = await _fire(settings.public_url, console)
     if not model:
         for found in await demo_model.running():
@@ -117,20 +121,21 @@ async def _started(running: uvicorn.Server, serving: asyncio.Task[None], port: i
 
 
 async def _fire(base: str, console: Console) -> bool:
-    """Both hooks over HTTP, as an EHR would."""
+    """Each call over HTTP, as an EHR would."""
     patients = {patient.id: patient for patient in load_patients(datetime.now(UTC))}
     every = True
     async with Caller(base) as caller:
-        for hook, patient in SHOWN:
+        for hook, patient, service in SHOWN:
             ask = Ask(
                 hook=hook,
                 patient=patient,
+                service=service,
                 fhir_server=f"{base}/simulator/fhir",
                 draft_orders=patients[patient].draft_orders if hook == "order-sign" else None,
             )
             status, body = await caller.call(ask)
             if status == 200:
-                print_cards(body, console, title=f"{hook} · {patients[patient].title}")
+                print_cards(body, console, title=f"{hook} · {service} · {patients[patient].title}")
             else:
                 print_outcome(status, body, console)
             every = every and status == 200 and bool(body.get("cards"))
@@ -143,6 +148,7 @@ def _say_where(base: str, console: Console) -> None:
     for what, where in (
         ("Patients to try", f"{base}/simulator/"),
         ("CDS services", f"{base}/cds-services"),
+        ("Draft reports", f"{base}/review/"),
         ("FHIR server", f"{base}/simulator/fhir"),
         ("Interface", f"{base}/docs"),
     ):
