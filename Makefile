@@ -8,6 +8,8 @@ BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 MODELS := $(VENV)/.models
 TORCH ?= torch==2.13.0
+# `make test` runs these beside all others: two processes for two cores.
+BESIDE := tests/conformance tests/faults tests/services tests/hooks tests/web tests/browser tests/db
 PORT ?= 8000
 ONCE ?=
 export OMP_NUM_THREADS := 1
@@ -47,7 +49,9 @@ demo: $(BASE) ## start the service with the simulator, fire two hooks at it, sta
 	@$(BIN)/medgemma-cds demo $(if $(ONCE),--once,--port $(PORT))
 
 test: $(MODELS) ## all tests, reduced counts
-	@$(BIN)/python -m pytest -m 'not long'
+	@$(BIN)/python -m pytest -m 'not long' $(BESIDE) >$(VENV)/beside.log 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest -m 'not long' $(addprefix --ignore=,$(BESIDE)) tests; others=$$?; \
+	wait $$beside; beside=$$?; cat $(VENV)/beside.log; exit $$((others || beside))
 
 test-long: $(MODELS) ## all tests, full counts
 	@$(BIN)/python -m pytest
