@@ -46,8 +46,9 @@ from cds_service.imaging.wiring import viewer as viewer_of
 from cds_service.imaging.work import KIND as IMAGE
 from cds_service.imaging.work import ImageReads
 from cds_service.metrics import Metrics
-from cds_service.models import engines, prompting
+from cds_service.models import engines
 from cds_service.models.engine import Engine
+from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.models.summarise import Summariser
 from cds_service.rules.pack import Pack, load_pack
@@ -236,7 +237,7 @@ def _services(parts: Parts) -> list[Service]:
     made = parts.assessments
     assessed = _assessed(parts)
     menu: list[Service] = [
-        PatientSummary(charts, showing, Summariser(prompting.load()), assessed),
+        PatientSummary(charts, showing, Summariser(templates.load()), assessed),
         OrderPrecheck(charts, showing, assessed),
         OrderTriage(charts, showing, assessed),
         EncounterBrief(charts, showing),
@@ -257,7 +258,7 @@ def _assessed(parts: Parts) -> Assessed | None:
 def _assessments(parts: Parts, text: Stands | None, image: Engine | None) -> Assessments:
     """What keeps and makes a model's results. dbos is imported when the jobs start, in the background."""
     settings, gateway, count = parts.settings, parts.gateway, parts.metrics.count
-    store, prompts = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=count), prompting.load()
+    store, prompts = Store(parts.cipher, ttl_s=settings.assessment_ttl_s, count=count), templates.load()
     tasks = load_tasks(prompts)
     works: dict[str, Work] = {}
     viewer, texts, reader = parts.viewer, None, None

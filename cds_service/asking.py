@@ -23,9 +23,10 @@ from cds_service.assessments.tasks import load_tasks
 from cds_service.calling import from_bundle, service_at_hand
 from cds_service.errors import BadRequest, ConfigurationError, Unavailable
 from cds_service.metrics import Metrics
-from cds_service.models import engines, prompting
+from cds_service.models import engines
 from cds_service.models.engine import Engine
 from cds_service.models.faults import EngineFault
+from cds_service.models.prompting.templates import load as load_prompts
 from cds_service.models.standing import Standing
 from cds_service.record import salience, wording
 from cds_service.record.build import build
@@ -102,7 +103,7 @@ async def run(settings: Settings, question: str, patient: str, *, fhir: str, bun
             fhir = f"{await closing.enter_async_context(service_at_hand())}/simulator/fhir"
         subject = await _subject(settings, question, patient, fhir, bundle)
         try:
-            checked = await load_tasks(prompting.load())[TASK].run(await _ready(made.text), subject)
+            checked = await load_tasks(load_prompts())[TASK].run(await _ready(made.text), subject)
         except EngineFault as fault:
             raise Unavailable(f"the model gave no usable answer ({fault.reason}): {fault.message}") from None
     reply = _reply(checked, subject)

@@ -17,8 +17,9 @@ from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
 from cds_service.hooks import profiles
 from cds_service.metrics import Metrics
-from cds_service.models import engines, prompting
+from cds_service.models import engines
 from cds_service.models.families.variants import variant
+from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
@@ -124,7 +125,7 @@ def _rules(settings: Settings) -> Check:
 
 
 def _prompts(_settings: Settings) -> Check:
-    prompts = prompting.load()
+    prompts = templates.load()
     return Check("prompts", "ok", prompts["record-summary"].label)
 
 

@@ -19,7 +19,7 @@ from cds_service.assessments.places import ranged
 from cds_service.assessments.task import Subject, Task
 from cds_service.encryption import Cipher
 from cds_service.models.engine import Identity
-from cds_service.models.record_inputs import inputs
+from cds_service.models.prompting.record_inputs import inputs
 from cds_service.record.salience import Selection
 from cds_service.rules.pack import Pack
 

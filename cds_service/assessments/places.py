@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from cds_service.assessments.task import Checked, Subject, Task
 from cds_service.grounding.statement import Statement
-from cds_service.models.record_inputs import fact_line, order_line
+from cds_service.models.prompting.record_inputs import fact_line, order_line
 from cds_service.record.facts import Fact, Order
 
 

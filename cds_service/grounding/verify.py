@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.checks import critical_contradiction, fault
-from cds_service.grounding.desk import Desk
+from cds_service.grounding.checks.order import critical_contradiction, fault
+from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.statement import Dropped, Statement, Verdict
 from cds_service.record.facts import Fact, Person
 

@@ -10,7 +10,7 @@ from cds_service.imaging.reading import Reader
 from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork
 from cds_service.models.engine import Engine
-from cds_service.models.prompting import Prompts
+from cds_service.models.prompting.templates import Prompts
 
 
 def work_of(

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cds_service.errors import ConfigurationError
-from cds_service.models.prompting import folder
+from cds_service.models.prompting.templates import folder
 
 Side = Literal["", "left", "right", "bilateral"]
 NONE = "none"  # the place or side of a finding that has none

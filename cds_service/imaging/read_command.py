@@ -22,9 +22,10 @@ from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import PatientCheck, Viewer
 from cds_service.imaging.wiring import viewer
 from cds_service.metrics import Metrics
-from cds_service.models import engines, prompting
+from cds_service.models import engines
 from cds_service.models.engine import Engine
 from cds_service.models.faults import EngineFault
+from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.services.imaging_read import NOTICE
 from cds_service.settings import Settings
@@ -115,7 +116,7 @@ async def _read(standing: Standing, seen: Seen | Refused, asked: Asked, as_json:
     """The read, or the exit code where it ends otherwise: a refusal, or a question that was answered."""
     if isinstance(seen, Refused):
         return _refused(seen.reason, as_json)
-    engine, reader = await _ready(standing), Reader(prompting.load(), catalogue.load())
+    engine, reader = await _ready(standing), Reader(templates.load(), catalogue.load())
     try:
         if asked.ask:
             return await _answer(reader, engine, seen, asked.ask, as_json)

@@ -19,7 +19,7 @@ from cds_service.imaging.tasks import classification, comparison, localize, ques
 from cds_service.imaging.tasks.report import Reported, report
 from cds_service.models.engine import Engine
 from cds_service.models.faults import Unsupported
-from cds_service.models.prompting import Prompts
+from cds_service.models.prompting.templates import Prompts
 
 UNFIT = "the model's answers do not fit this image: {dropped} of {asked} were discarded"
 UNUSABLE = "too many of the model's answers could not be used: {dropped} of {asked} were discarded"

@@ -8,12 +8,12 @@ from typing import Literal
 
 from cds_service.errors import ConfigurationError
 from cds_service.metrics import Metrics
-from cds_service.models import vertex
 from cds_service.models.families.variants import variant
-from cds_service.models.google_token import GoogleToken
 from cds_service.models.in_process.engine import InProcess, from_settings
-from cds_service.models.openai import Envelope, Headers, OpenAIStyle, Plain
-from cds_service.models.profiles import EngineProfile, profile
+from cds_service.models.remote import vertex
+from cds_service.models.remote.google_token import GoogleToken
+from cds_service.models.remote.openai import Envelope, Headers, OpenAIStyle, Plain
+from cds_service.models.remote.profiles import EngineProfile, profile
 from cds_service.models.standing import Bounds, Probed, Standing
 from cds_service.settings import Settings
 from fhir_adapters.addresses import Policy, origin_of

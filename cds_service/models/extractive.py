@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cds_service.grounding.literal import measured, name
+from cds_service.grounding.evidence.literal import measured, name
 from cds_service.grounding.statement import Statement
 from cds_service.models import phrases
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request, Scores, Unsupported

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.evidence import SHOWN
-from cds_service.grounding.literal import measured, name
-from cds_service.grounding.source import source
+from cds_service.grounding.evidence.evidence import SHOWN
+from cds_service.grounding.evidence.literal import measured, name
+from cds_service.grounding.evidence.source import source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
 from cds_service.record.wording import day, level, moment, value
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from cds_service.grounding.source import source
+from cds_service.grounding.evidence.source import source
 from cds_service.grounding.statement import Statement
 from cds_service.grounding.verify import verify
 from cds_service.models.engine import Material, Request
 from cds_service.models.extractive import LABEL, Extractive, compose
-from cds_service.models.prompting import Prompt, Prompts
-from cds_service.models.record_inputs import inputs
+from cds_service.models.prompting.record_inputs import inputs
+from cds_service.models.prompting.templates import Prompt, Prompts
 from cds_service.record.facts import Fact, Record
 from cds_service.record.salience import Selection
 

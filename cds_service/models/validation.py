@@ -1,4 +1,4 @@
-"""Validates decoded JSON under the restricted schemas we use (``models/schemas.py``), whatever the engine promised."""
+"""Validates decoded JSON under the restricted schemas we use (``models/prompting/schemas.py``), whatever the engine promised."""
 
 from __future__ import annotations
 

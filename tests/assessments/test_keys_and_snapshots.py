@@ -17,8 +17,8 @@ from cds_service.assessments.store import Store
 from cds_service.assessments.task import Subject
 from cds_service.assessments.tasks import load_tasks
 from cds_service.encryption import Cipher
-from cds_service.models import prompting
 from cds_service.models.engine import Identity
+from cds_service.models.prompting import templates
 from cds_service.record import salience
 from cds_service.record.build import from_bundle
 from cds_service.rules.catalogue import Switch
@@ -29,7 +29,7 @@ from tests.conformance import bodies
 
 CIPHER = Cipher([bytes(32)])
 PACK = load_pack()
-TASK = load_tasks(prompting.load())["record-summary"]
+TASK = load_tasks(templates.load())["record-summary"]
 IDENTITY = Identity("openai", "double", "1")
 NOW = datetime.now(UTC)
 POTASSIUM = bodies.potassium()

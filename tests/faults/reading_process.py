@@ -21,8 +21,8 @@ from cds_service.encryption import Cipher
 from cds_service.imaging.assembly import work_of
 from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import KIND, ImageReads
-from cds_service.models import prompting
 from cds_service.models.engine import Generation, Request
+from cds_service.models.prompting import templates
 from cds_service.services.new_studies import order
 from fhir_adapters.addresses import Policy
 from fhir_adapters.client import FhirClient
@@ -59,7 +59,7 @@ async def main(base: str, folder: Path) -> None:
     write_back = WriteBack(connect, {})
     drafts = Drafts(DraftStore(gateway, cipher), cipher, write_back, file_unreviewed=True, busy_s=0.5)
     viewer = Viewer(DicomWeb(outbound, f"{base.removesuffix('/fhir')}/dicomweb"))
-    reader, work = work_of(viewer, prompting.load(), engine, drafts, security=lambda _: None, count=lambda _n, _c: None)
+    reader, work = work_of(viewer, templates.load(), engine, drafts, security=lambda _: None, count=lambda _n, _c: None)
     limits = Limits(slots=2, beat_s=0.3, stale_s=1.5)
     jobs = Jobs(gateway, store, {KIND: work}, url=f"sqlite:///{folder / 'jobs.sqlite3'}", limits=limits)
     jobs.start()

@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cds_service.hooks.markdown import escape
-from cds_service.models.record_inputs import WITHHELD
+from cds_service.models.prompting.record_inputs import WITHHELD
 from tests.assessments.tasks.doubles import TASKS, Says, prefers, says, subject
 from tests.grounding import charts, held_out
 from tests.grounding.charts import ACUTE, Chart, event

@@ -11,7 +11,7 @@ from cds_service.imaging import catalogue
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import Viewer
-from cds_service.models import prompting
+from cds_service.models.prompting import templates
 from tests.fhir_adapters.dicom.made import dicom, ramp
 from tests.imaging.image_engines import ScriptedEngine, by_finding
 
@@ -41,7 +41,7 @@ async def test_row_34_instructions_in_a_header_give_the_same_requests_and_the_sa
         "PatientName": f"{ORDER}^A", "StudyDescription": ORDER, "SeriesDescription": ORDER, "ImageComments": ORDER,
     }  # fmt: skip
     twins = [await seen_of(viewer, tmp_path, "a.dcm"), await seen_of(viewer, tmp_path, "b.dcm", **hostile)]
-    reader = Reader(prompting.load(), catalogue.load())
+    reader = Reader(templates.load(), catalogue.load())
     asked, verdicts = [], []
     for seen in twins:
         assert isinstance(seen, Seen)
@@ -66,5 +66,5 @@ async def test_row_35_a_header_silent_on_burned_in_text_is_warned_of_in_the_read
 ) -> None:
     seen = await seen_of(viewer, tmp_path, "silent.dcm")
     assert isinstance(seen, Seen)
-    read = await Reader(prompting.load(), catalogue.load()).read(ScriptedEngine(by_finding({})), seen)
+    read = await Reader(templates.load(), catalogue.load()).read(ScriptedEngine(by_finding({})), seen)
     assert any("burned" in line for line in read.limits)

@@ -23,8 +23,8 @@ from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import AUDITED, Viewer
 from cds_service.imaging.work import ImageReads, Wanted
-from cds_service.models import prompting
 from cds_service.models.engine import Identity
+from cds_service.models.prompting import templates
 from fhir_adapters.addresses import Policy
 from fhir_adapters.dicom import qido
 from fhir_adapters.dicom.dicomweb import DicomWeb
@@ -119,7 +119,7 @@ async def drafts(tmp_path: Path) -> AsyncIterator[Drafts]:
 def reads(drafts: Drafts, jobs: NoJobs, identity: Identity, why: str = "") -> ImageReads:
     engine, cipher = ScriptedEngine(by_finding({})), Cipher([bytes(32)])
     engine.identity = identity
-    reader = Reader(prompting.load(), catalogue.load())
+    reader = Reader(templates.load(), catalogue.load())
     return ImageReads(cipher, Results(cipher, ttl_s=60), jobs, drafts, reader, engine, lambda: why)  # type: ignore[arg-type]
 
 
@@ -131,7 +131,7 @@ WANTED = Wanted(
 async def test_row_60_a_draft_of_another_model_or_other_prompts_is_an_older_read_and_a_new_one_is_made(
     drafts: Drafts,
 ) -> None:
-    prompts = (prompting.load()["image-report"].label,)
+    prompts = (templates.load()["image-report"].label,)
     first, second = Identity("in-process", "m", "1"), Identity("in-process", "m", "2")
     made = await drafts.put(
         read(identity=first, prompts=prompts), patient="p", study_reference="ImagingStudy/s1", tenant="t"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from cds_service.grounding.language.suspicion import suspicious
 from cds_service.grounding.statement import Statement
-from cds_service.grounding.suspicion import suspicious
 from cds_service.grounding.verify import verify
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request
 from cds_service.models.extractive import compose

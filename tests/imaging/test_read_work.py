@@ -16,9 +16,9 @@ from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork, Wanted
-from cds_service.models import prompting
 from cds_service.models.engine import Generation, Request
 from cds_service.models.faults import ServerFault
+from cds_service.models.prompting import templates
 from fhir_adapters.dicom.description import Identity
 from tests.imaging.image_engines import ScriptedEngine, by_finding, finding
 from tests.imaging.pictures import chest
@@ -57,7 +57,7 @@ class Kept(Drafts):
 
 def work(study: Seen | Refused, of: Identity, engine: ScriptedEngine) -> tuple[ReadWork, Kept, list[str]]:
     kept, told = Kept(), []  # type: ignore[var-annotated]
-    reader = Reader(prompting.load(), catalogue.load())
+    reader = Reader(templates.load(), catalogue.load())
     return ReadWork(Archive(study, of), reader, engine, kept, security=told.append), kept, told
 
 

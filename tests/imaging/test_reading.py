@@ -11,9 +11,9 @@ from cds_service.imaging import catalogue
 from cds_service.imaging.read import ImageFinding, Read
 from cds_service.imaging.reading import DISAGREE, Reader
 from cds_service.imaging.seen import Seen
-from cds_service.models import prompting
 from cds_service.models.engine import Generation, Identity, Request, Scores
 from cds_service.models.faults import EngineTimeout, ServerFault, Unsupported
+from cds_service.models.prompting import templates
 from tests.imaging.image_engines import ScriptedEngine, by_finding, finding, finding_of
 from tests.imaging.pictures import chest, chest_ct
 
@@ -22,7 +22,7 @@ RIGHT = finding("present", "right", "right lower zone", "Dense right lower zone.
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader(prompting.load(), catalogue.load())
+    return Reader(templates.load(), catalogue.load())
 
 
 def named(read: Read, key: str) -> ImageFinding:

@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from cds_service.app import create_app
-from cds_service.models.profiles import profiles
+from cds_service.models.remote.profiles import profiles
 from cds_service.settings import Settings
 
 

@@ -17,7 +17,7 @@ from cds_service.metrics import Metrics
 from cds_service.models import engines
 from cds_service.models.engine import Request
 from cds_service.models.faults import BadAnswer
-from cds_service.models.openai import OpenAIStyle
+from cds_service.models.remote.openai import OpenAIStyle
 from cds_service.models.standing import Standing
 from cds_service.settings import Settings
 from fhir_adapters.outbound import Outbound

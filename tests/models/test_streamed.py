@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_service.models.faults import ConnectionFault, ServerFault, Unreadable
-from cds_service.models.streamed import joined
+from cds_service.models.remote.streamed import joined
 
 
 def sent(*events: Any, done: bool = True) -> bytes:

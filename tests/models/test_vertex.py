@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
 from cds_service.metrics import Metrics
-from cds_service.models import engines, google_token, vertex
+from cds_service.models import engines
 from cds_service.models.engine import Image, Request
 from cds_service.models.faults import (
     EngineRefused,
@@ -28,7 +28,8 @@ from cds_service.models.faults import (
     Unreadable,
     Unsupported,
 )
-from cds_service.models.probing import PIXEL
+from cds_service.models.remote import google_token, vertex
+from cds_service.models.remote.probing import PIXEL
 from cds_service.models.standing import Standing
 from cds_service.settings import Settings
 from tests.models.answering_engine import Receive, Send, Server, least, obedient, reply, serving

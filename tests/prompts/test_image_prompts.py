@@ -13,10 +13,10 @@ import pytest
 
 from cds_service.imaging import catalogue
 from cds_service.imaging.catalogue import NONE
-from cds_service.models import prompting
-from cds_service.models.schemas import longest
+from cds_service.models.prompting import templates
+from cds_service.models.prompting.schemas import longest
 
-PROMPTS = prompting.load()
+PROMPTS = templates.load()
 LISTS = catalogue.load()
 GOLDEN = Path(__file__).parent / "golden"
 CHEST, CT = LISTS.kinds[0], LISTS.kinds[1]
@@ -45,7 +45,7 @@ def test_each_image_prompt_renders_as_its_golden_file(name: str) -> None:
 @pytest.mark.parametrize("name", GIVEN)
 def test_the_longest_answer_of_each_image_prompt_fits_its_budget(name: str) -> None:
     rendered = PROMPTS.render(name, **GIVEN[name])
-    assert longest(rendered.schema) <= rendered.output_tokens * prompting.CHARACTERS_PER_TOKEN
+    assert longest(rendered.schema) <= rendered.output_tokens * templates.CHARACTERS_PER_TOKEN
 
 
 @pytest.mark.parametrize("kind", LISTS.kinds, ids=lambda k: k.key)

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from cds_service.models import prompting
-from cds_service.models.cleaning import clean
-from cds_service.models.prompting import PromptTooLong, PromptVariablesMissing, Rendered, fixed_length
-from cds_service.models.record_inputs import inputs
-from cds_service.models.schemas import longest
+from cds_service.models.prompting import templates
+from cds_service.models.prompting.cleaning import clean
+from cds_service.models.prompting.record_inputs import inputs
+from cds_service.models.prompting.schemas import longest
+from cds_service.models.prompting.templates import PromptTooLong, PromptVariablesMissing, Rendered, fixed_length
 from cds_service.record.facts import Order
 from cds_service.record.salience import rank
 from tests.grounding.charts import ACUTE, ZONE, event, record
 
-PROMPTS = prompting.load()
+PROMPTS = templates.load()
 NAMES = ("record-summary", "triage", "order-review", "considerations", "question")
 GOLDEN = Path(__file__).parent / "golden"
 MORE = {"key": "A = routine, B = urgent, C = asap, D = stat", "form": "json", "question": "Is the potassium high?"}
@@ -46,7 +46,7 @@ def test_each_prompt_renders_as_its_golden_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_readme_names_every_input_and_output(name: str) -> None:
-    readme = (prompting.folder() / name / "README.md").read_text(encoding="utf-8")
+    readme = (templates.folder() / name / "README.md").read_text(encoding="utf-8")
     items = PROMPTS[name].schema["properties"]["statements"]["items"]["properties"]
     for key in (*PROMPTS[name].inputs, *PROMPTS[name].schema["properties"], *items, "fact_ids"):
         if key not in ("kind", "text", "fact_ids") or name not in ("triage", "question"):
@@ -56,7 +56,7 @@ def test_each_readme_names_every_input_and_output(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_longest_answer_fits_the_output_budget(name: str) -> None:
     prompt = PROMPTS[name]
-    assert longest(rendered(name).schema) * ESCAPES <= prompt.output_tokens * prompting.CHARACTERS_PER_TOKEN
+    assert longest(rendered(name).schema) * ESCAPES <= prompt.output_tokens * templates.CHARACTERS_PER_TOKEN
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 from starlette.testclient import TestClient
 
-from cds_service.models import prompting
+from cds_service.models.prompting import templates
 from cds_service.models.summarise import Summariser
 from cds_service.record import salience
 from cds_service.record.build import from_bundle
@@ -57,7 +57,7 @@ def test_si_units_cost_no_statement_about_a_demo_patient(patient: str) -> None:
     bundle = msgspec.json.encode(
         {"resourceType": "Bundle", "entry": [{"resource": Raw(each)} for each in PATIENTS[patient].resources]}
     )
-    summariser, dropped = Summariser(prompting.load()), []
+    summariser, dropped = Summariser(templates.load()), []
     for units in ("conventional", "si"):
         record = from_bundle(bundle, NOW, patient, units=units)
         summary = summariser.summarise(record, salience.rank(record, BUDGET), ZoneInfo("UTC"))

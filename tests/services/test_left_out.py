@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from zoneinfo import ZoneInfo
 
-from cds_service.models import prompting
+from cds_service.models.prompting import templates
 from cds_service.models.summarise import Summariser
 from cds_service.record import salience
 from cds_service.services.patient_summary import left_out
@@ -21,7 +21,7 @@ RESULTS = [
 def line(budget: int) -> tuple[str, Counter[str]]:
     record = chart(*RESULTS)
     selection = salience.rank(record, budget)
-    summary = Summariser(prompting.load()).summarise(record, selection, ZoneInfo("UTC"))
+    summary = Summariser(templates.load()).summarise(record, selection, ZoneInfo("UTC"))
     return left_out(selection, summary), Counter(salience.kind_of(fact) for fact in record.facts())
 
 
@@ -34,7 +34,7 @@ def test_what_is_not_stated_is_counted_by_kind_and_nothing_is_lost_from_the_sum(
 def test_facts_offered_but_not_worded_count_as_left_out() -> None:
     record = chart(*RESULTS)
     selection = salience.rank(record, 24)
-    summary = Summariser(prompting.load()).summarise(record, selection, ZoneInfo("UTC"))
+    summary = Summariser(templates.load()).summarise(record, selection, ZoneInfo("UTC"))
     summary.statements.clear()
     assert left_out(selection, summary).startswith("0 of 20 facts of the record are stated; left out: ")
 
@@ -42,4 +42,4 @@ def test_facts_offered_but_not_worded_count_as_left_out() -> None:
 def test_a_summary_that_states_everything_has_no_such_line() -> None:
     record = chart(observation())
     selection = salience.rank(record, 24)
-    assert left_out(selection, Summariser(prompting.load()).summarise(record, selection, ZoneInfo("UTC"))) == ""
+    assert left_out(selection, Summariser(templates.load()).summarise(record, selection, ZoneInfo("UTC"))) == ""

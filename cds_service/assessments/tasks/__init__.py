@@ -9,7 +9,7 @@ from cds_service.assessments.tasks.options import Options
 from cds_service.assessments.tasks.question import Question
 from cds_service.assessments.tasks.record_summary import RecordSummary
 from cds_service.assessments.tasks.triage import Triage, TriageLabel
-from cds_service.models.prompting import Prompts
+from cds_service.models.prompting.templates import Prompts
 
 __all__ = ["load_tasks"]
 

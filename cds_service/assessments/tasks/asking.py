@@ -14,9 +14,9 @@ from cds_service.grounding.verify import verify
 from cds_service.models.answers import answer
 from cds_service.models.engine import Engine, Identity, Material, Request
 from cds_service.models.faults import Unsupported
-from cds_service.models.fitting import Fitted, fitted
-from cds_service.models.prompting import Prompt, PromptTooLong
-from cds_service.models.record_inputs import inputs
+from cds_service.models.prompting.fitting import Fitted, fitted
+from cds_service.models.prompting.record_inputs import inputs
+from cds_service.models.prompting.templates import Prompt, PromptTooLong
 from cds_service.record.facts import Fact
 from cds_service.record.salience import Selection
 

@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.tasks.asking import asked, checked, generated
-from cds_service.grounding.evidence import name_words, standing
-from cds_service.grounding.guarded import spelt_out
-from cds_service.grounding.lexicon import SHORT_FORMS, stem
+from cds_service.grounding.checks.guarded import spelt_out
+from cds_service.grounding.evidence.evidence import name_words, standing
+from cds_service.grounding.language.lexicon import SHORT_FORMS, stem
 from cds_service.grounding.statement import Statement
 from cds_service.models.answers import Answer
 from cds_service.models.engine import Engine
-from cds_service.models.prompting import Prompt
+from cds_service.models.prompting.templates import Prompt
 from cds_service.record.facts import Allergy, Fact
 from cds_service.rules.allergies import conflicts, delayed
 from cds_service.rules.drugs import DrugTable

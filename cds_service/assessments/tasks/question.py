@@ -11,7 +11,7 @@ from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.tasks.asking import asked, checked, generated
 from cds_service.models.answers import Answer
 from cds_service.models.engine import Engine
-from cds_service.models.prompting import Prompt
+from cds_service.models.prompting.templates import Prompt
 from cds_service.record.facts import Fact
 
 

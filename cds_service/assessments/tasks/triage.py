@@ -19,8 +19,8 @@ from cds_service.assessments.tasks.asking import Asked, asked, checked, generate
 from cds_service.models.answers import Answer
 from cds_service.models.engine import Engine, Identity, Scores
 from cds_service.models.faults import Unsupported
-from cds_service.models.prompting import Prompt
-from cds_service.models.record_inputs import typed
+from cds_service.models.prompting.record_inputs import typed
+from cds_service.models.prompting.templates import Prompt
 from cds_service.record.facts import Fact
 
 CATEGORIES = ("routine", "urgent", "asap", "stat")  # R4 request-priority, rising

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cds_service.models.engine import Engine, Image, Request
 from cds_service.models.faults import NotJson, Refusing, SchemaViolated, StrayTokens, Truncated, Unsupported
-from cds_service.models.prompting import Prompt, Rendered
+from cds_service.models.prompting.templates import Prompt, Rendered
 
 A = TypeVar("A", bound=Struct)
 

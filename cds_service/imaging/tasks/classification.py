@@ -13,7 +13,7 @@ from cds_service.imaging.seen import Seen
 from cds_service.imaging.tasks.asking import ask, request_of
 from cds_service.models.engine import Engine, Scores
 from cds_service.models.faults import BadAnswer
-from cds_service.models.prompting import Prompt
+from cds_service.models.prompting.templates import Prompt
 
 PROMPT = "image-classification"
 ORDERS = (("yes", "no"), ("no", "yes"))

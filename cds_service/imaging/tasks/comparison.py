@@ -14,7 +14,7 @@ from cds_service.imaging.seen import Seen
 from cds_service.imaging.tasks.asking import ask
 from cds_service.models.engine import Engine
 from cds_service.models.faults import BadAnswer
-from cds_service.models.prompting import Prompt
+from cds_service.models.prompting.templates import Prompt
 
 PROMPT = "image-comparison"
 

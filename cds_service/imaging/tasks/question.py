@@ -11,10 +11,10 @@ from cds_service.imaging.catalogue import Kind
 from cds_service.imaging.seen import Seen
 from cds_service.imaging.tasks.asking import ask
 from cds_service.imaging.tasks.report import VIEWS
-from cds_service.models.cleaning import clean
 from cds_service.models.engine import Engine
 from cds_service.models.faults import BadAnswer
-from cds_service.models.prompting import Prompt
+from cds_service.models.prompting.cleaning import clean
+from cds_service.models.prompting.templates import Prompt
 
 PROMPT = "image-question"
 

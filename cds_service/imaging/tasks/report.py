@@ -13,7 +13,7 @@ from cds_service.imaging.seen import Seen
 from cds_service.imaging.tasks.asking import ask
 from cds_service.models.engine import Engine
 from cds_service.models.faults import BadAnswer
-from cds_service.models.prompting import Prompts
+from cds_service.models.prompting.templates import Prompts
 
 VIEWS = {"PA": "posteroanterior", "AP": "anteroposterior", "LATERAL": "lateral"}
 Slice = Annotated[int, Meta(ge=0, le=85)]

@@ -10,13 +10,13 @@ import msgspec
 
 from cds_service.assessments.task import Subject, Task
 from cds_service.assessments.tasks import load_tasks
-from cds_service.models import prompting
 from cds_service.models.engine import Capabilities, FinishReason, Generation, Identity, Request, Scores
+from cds_service.models.prompting import templates
 from cds_service.record.facts import Order
 from cds_service.record.salience import rank
 from tests.grounding.charts import ACUTE, ZONE, Chart, record
 
-TASKS: Mapping[str, Task] = load_tasks(prompting.load())
+TASKS: Mapping[str, Task] = load_tasks(templates.load())
 ORDER = next(fact for fact in ACUTE.facts if isinstance(fact, Order))
 
 

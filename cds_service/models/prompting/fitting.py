@@ -11,7 +11,7 @@ from typing import Any
 
 from cds_service.models.engine import CountsTokens, Engine
 from cds_service.models.faults import Unsupported
-from cds_service.models.prompting import Prompt, PromptTooLong, Rendered, estimated
+from cds_service.models.prompting.templates import Prompt, PromptTooLong, Rendered, estimated
 from cds_service.record.facts import Fact
 from cds_service.record.salience import Selection, kind_of
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence, moments
+from cds_service.grounding.evidence.desk import Desk
+from cds_service.grounding.evidence.evidence import Evidence, moments
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746, "year": 31556952}
 _FLEETING = frozenset({"minute", "hour", "day"})

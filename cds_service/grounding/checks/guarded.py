@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding import polarity
-from cds_service.grounding.anchors import Anchor, bits
-from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence, name_words, standing
-from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem, stems
-from cds_service.grounding.source import source
+from cds_service.grounding.checks.anchors import Anchor, bits
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.desk import Desk
+from cds_service.grounding.evidence.evidence import Evidence, name_words, standing
+from cds_service.grounding.evidence.source import source
+from cds_service.grounding.language import polarity
+from cds_service.grounding.language.lexicon import SHORT_FORMS, Kind, stem, stems
+from cds_service.grounding.language.tokens import Sentence
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Sentence
-from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
 from cds_service.record.units import table
 

@@ -10,10 +10,10 @@ import re
 import tomllib
 from importlib.resources import files
 
-from cds_service.grounding.lexicon import Kind, stem, stems
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.language.lexicon import Kind, stem, stems
+from cds_service.grounding.language.tokens import Numeral, Token, sentence
 from cds_service.grounding.statement import Reason, Statement
-from cds_service.grounding.tokens import Numeral, Token, sentence
-from cds_service.grounding.vocabulary import Fault
 
 MAX_NAME = 80  # characters
 MAX_WORDS = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cds_service.grounding.lexicon import Kind
-from cds_service.grounding.tokens import Token
+from cds_service.grounding.language.lexicon import Kind
+from cds_service.grounding.language.tokens import Token
 
 _SMALL = (Kind.LIGHT, Kind.STATE, Kind.PLACE)
 _CLOSE = 4  # tokens between a claim word and the value it introduces

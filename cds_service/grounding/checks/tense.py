@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding.anchors import Anchor, bits
-from cds_service.grounding.evidence import Evidence, Tense, name_words, standing
-from cds_service.grounding.lexicon import TENSES, Kind, stem
+from cds_service.grounding.checks.anchors import Anchor, bits
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.evidence import Evidence, Tense, name_words, standing
+from cds_service.grounding.language.lexicon import TENSES, Kind, stem
+from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Token
-from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Allergy, Medication, Problem
 
 _FITS = {

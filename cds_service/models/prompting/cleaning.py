@@ -1,13 +1,13 @@
 """Text of a record on its way into a prompt: hidden characters gone, control tokens and boundaries neutralised, length capped.
 
-Nothing here decides whether a text is hostile (grounding/suspicion.py does); this makes it harmless as bytes of a prompt.
+Nothing here decides whether a text is hostile (grounding/language/suspicion.py does); this makes it harmless as bytes of a prompt.
 """
 
 from __future__ import annotations
 
 import re
 
-from cds_service.grounding.suspicion import revealed
+from cds_service.grounding.language.suspicion import revealed
 
 LINE = 320  # characters of one value in a prompt
 

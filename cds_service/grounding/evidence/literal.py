@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.lexicon import stems
-from cds_service.grounding.source import source
+from cds_service.grounding.evidence.source import source
+from cds_service.grounding.language.lexicon import stems
 from cds_service.record.facts import Fact, Medication, Problem, Reading
 from cds_service.record.trend import trend
 from cds_service.record.units import table

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
 from cds_service.models.faults import EngineRefused, ServerFault, Unreadable
-from cds_service.models.openai import Choice, Completion, Plain, Tokens
+from cds_service.models.remote.openai import Choice, Completion, Plain, Tokens
 
 _ADDRESS = re.compile(
     r"(?:(?P<origin>https?://[^/\s]+)(?:/v1|/v1beta1)?/)?"

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding import polarity
-from cds_service.grounding.anchors import Anchor, bits, bound
-from cds_service.grounding.dates import anchor_dates
-from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.guarded import ALLERGY, guarded
-from cds_service.grounding.hypothesis import MAX_CHANGES, hypothesis_fault
-from cds_service.grounding.lexicon import Kind, stem
-from cds_service.grounding.literal import literal
-from cds_service.grounding.numbers import anchor_numbers
-from cds_service.grounding.pairing import pairing
-from cds_service.grounding.series import claims
-from cds_service.grounding.spans import recent
+from cds_service.grounding.checks.anchors import Anchor, bits, bound
+from cds_service.grounding.checks.dates import anchor_dates
+from cds_service.grounding.checks.guarded import ALLERGY, guarded
+from cds_service.grounding.checks.hypothesis import MAX_CHANGES, hypothesis_fault
+from cds_service.grounding.checks.numbers import anchor_numbers
+from cds_service.grounding.checks.pairing import pairing
+from cds_service.grounding.checks.series import claims
+from cds_service.grounding.checks.spans import recent
+from cds_service.grounding.checks.tense import tense
+from cds_service.grounding.checks.vocabulary import Fault, Mention, mentions, only_side, resolve
+from cds_service.grounding.evidence.desk import Desk
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.literal import literal
+from cds_service.grounding.language import polarity
+from cds_service.grounding.language.lexicon import Kind, stem
+from cds_service.grounding.language.tokens import Sentence, Token, sentence
 from cds_service.grounding.statement import CONTRADICTIONS, Reason, Statement
-from cds_service.grounding.tense import tense
-from cds_service.grounding.tokens import Sentence, Token, sentence
-from cds_service.grounding.vocabulary import Fault, Mention, mentions, only_side, resolve
 
 MAX_TEXT = 400  # characters of a statement
 MAX_FACTS = 12

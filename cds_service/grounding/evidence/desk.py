@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.evidence import Evidence, standing
+from cds_service.grounding.evidence.evidence import Evidence, standing
 from cds_service.record.facts import Allergy, Fact, Person, Reading
 
 _EXTREME_FLAGS = frozenset({"HH", "LL", "AA"})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from cds_service.grounding.anchors import Anchor, bits, bound
-from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.lexicon import BETTER_DOWN, BETTER_UP, TENSES, Kind
+from cds_service.grounding.checks.anchors import Anchor, bits, bound
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.desk import Desk
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.language.lexicon import BETTER_DOWN, BETTER_UP, TENSES, Kind
+from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Token
-from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Reading
 from cds_service.record.trend import trend
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from cds_service.grounding.evidence import strings
-from cds_service.grounding.suspicion import suspicious
+from cds_service.grounding.evidence.evidence import strings
+from cds_service.grounding.language.suspicion import suspicious
 from cds_service.record.facts import Event, Fact, Medication, Order, Person, Reading, Record
 from cds_service.record.salience import Selection
 from cds_service.record.wording import dated, line

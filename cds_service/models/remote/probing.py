@@ -21,7 +21,7 @@ from cds_service.models.faults import (
     UnknownModel,
     Unsupported,
 )
-from cds_service.models.profiles import EngineProfile
+from cds_service.models.remote.profiles import EngineProfile
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.server import Reply
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from cds_service.grounding.anchors import Anchor, bits
-from cds_service.grounding.evidence import Evidence
+from cds_service.grounding.checks.anchors import Anchor, bits
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Token
-from cds_service.grounding.vocabulary import Fault
 
 
 def pairing(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Fault | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cds_service.grounding.anchors import bits
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.lexicon import Kind, stem
+from cds_service.grounding.checks.anchors import bits
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.language.lexicon import Kind, stem
+from cds_service.grounding.language.tokens import Numeral, Token
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Token
 from cds_service.record.facts import Problem
 
 _REASONS = {

@@ -8,7 +8,17 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from cds_service.grounding.lexicon import MONTHS, PHRASE_STARTS, PHRASES, SIDES, SPANS, UNITS, WORDS, Kind, stem
+from cds_service.grounding.language.lexicon import (
+    MONTHS,
+    PHRASE_STARTS,
+    PHRASES,
+    SIDES,
+    SPANS,
+    UNITS,
+    WORDS,
+    Kind,
+    stem,
+)
 
 _TYPOGRAPHY = str.maketrans(
     {

@@ -21,8 +21,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
-from cds_service.models.cleaning import clean
-from cds_service.models.schemas import fill, schema_faults
+from cds_service.models.prompting.cleaning import clean
+from cds_service.models.prompting.schemas import fill, schema_faults
 
 FENCE = "+++"
 _KEYS = {"name", "version", "title", "family", "schema", "budget", "inputs", "enums"}
@@ -146,7 +146,7 @@ def _label(name: str, version: str, digest: str) -> str:
 
 def folder() -> Path:
     """Where the prompts lie: inside the installed package, else beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     packaged = package / "_prompts"
     return packaged if packaged.is_dir() else package.parent / "prompts"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from cds_service.grounding.evidence import Evidence, unit_of
-from cds_service.grounding.source import source
+from cds_service.grounding.evidence.evidence import Evidence, unit_of
+from cds_service.grounding.evidence.source import source
 from cds_service.record.facts import Reading
 from cds_service.record.units import table
 

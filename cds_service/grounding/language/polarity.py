@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding.lexicon import Kind
-from cds_service.grounding.tokens import Sentence, Token
+from cds_service.grounding.language.lexicon import Kind
+from cds_service.grounding.language.tokens import Sentence, Token
 
 _NEGATORS = (Kind.NOT_BEFORE, Kind.NOT_AFTER)
 _STOPS = frozenset({"on", "at", "since", "after", "before", "was", "were", "is", "are", "has", "have", "had"})

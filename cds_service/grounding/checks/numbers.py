@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from cds_service.grounding.anchors import Anchor
-from cds_service.grounding.desk import Desk
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.figures import Figure, compared, is_limit, is_range, matching
-from cds_service.grounding.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
-from cds_service.grounding.spans import age_holds, span_holds
+from cds_service.grounding.checks.anchors import Anchor
+from cds_service.grounding.checks.spans import age_holds, span_holds
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.desk import Desk
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.figures import Figure, compared, is_limit, is_range, matching
+from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
+from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Sentence, Token
-from cds_service.grounding.vocabulary import Fault
 from cds_service.record.facts import Reading
 
 _SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from cds_service.grounding.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, stems
-from cds_service.grounding.source import Source, source
+from cds_service.grounding.evidence.source import Source, source
+from cds_service.grounding.language.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, stems
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.wording import answer, number
 

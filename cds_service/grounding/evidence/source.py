@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from cds_service.grounding import polarity
-from cds_service.grounding.lexicon import SHORT_FORMS, Kind, stem
-from cds_service.grounding.suspicion import revealed, suspicious
-from cds_service.grounding.tokens import Numeral, Token, sentence
+from cds_service.grounding.language import polarity
+from cds_service.grounding.language.lexicon import SHORT_FORMS, Kind, stem
+from cds_service.grounding.language.suspicion import revealed, suspicious
+from cds_service.grounding.language.tokens import Numeral, Token, sentence
 
 _NOTHING: frozenset[str] = frozenset()
 

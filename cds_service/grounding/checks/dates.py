@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding.anchors import Anchor
-from cds_service.grounding.evidence import Evidence
-from cds_service.grounding.lexicon import ROLES, Kind
+from cds_service.grounding.checks.anchors import Anchor
+from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.language.lexicon import ROLES, Kind
+from cds_service.grounding.language.tokens import Numeral, Sentence, Token, iso_day
 from cds_service.grounding.statement import Reason
-from cds_service.grounding.tokens import Numeral, Sentence, Token, iso_day
-from cds_service.grounding.vocabulary import Fault
 
 _DATING = (Kind.NUMBER, Kind.MONTH)
 _YEARS = range(1900, 2101)

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct, field
 
-from cds_service.models import probing
 from cds_service.models.engine import (
     Capabilities,
     FinishReason,
@@ -40,9 +39,10 @@ from cds_service.models.faults import (
     Unreadable,
     Unsupported,
 )
-from cds_service.models.profiles import EngineProfile
-from cds_service.models.streamed import Joined, joined
-from cds_service.models.trust import accepted
+from cds_service.models.remote import probing
+from cds_service.models.remote.profiles import EngineProfile
+from cds_service.models.remote.streamed import Joined, joined
+from cds_service.models.remote.trust import accepted
 from fhir_adapters import errors
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.outbound import Outbound
