@@ -216,8 +216,9 @@ def test_faults_are_named_by_their_element_and_hold_no_value() -> None:
 @pytest.mark.parametrize(
     ("modality", "part", "code", "text"),
     [
-        ("DX", "CHEST", "18748-4", "Chest radiograph"),
+        ("DX", "CHEST", "30745-4", "Chest radiograph"),
         ("CT", "CHEST", "24627-2", "CT of the chest"),
+        ("CT", "ABDOMEN", "18748-4", "CT of the abdomen"),
         ("MR", "HEAD", "18748-4", "Diagnostic imaging study"),
     ],
 )
