@@ -1,24 +1,29 @@
 """The DICOM SR of a draft in the archive its images came from: made once, looked for before it is stored.
 
 Stored after the report stands in the record, so with a person's yes unless the site files unreviewed drafts. It stays
-PARTIAL and UNVERIFIED: who verifies a DICOM SR does so in the archive. A person's own wording makes none.
+PARTIAL and UNVERIFIED: who verifies a DICOM SR does so in the archive. A person's own wording makes none. DICOMweb has no
+way to take it back: once the draft is rejected or worded anew, a rejection note is stored beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from cds_service.drafts.draft import Draft
 from cds_service.drafts.report_text import where
-from fhir_adapters.dicom import structured_report
+from fhir_adapters.dicom import rejection_note, structured_report
 from fhir_adapters.dicom.dicomweb import DicomWeb
 from fhir_adapters.dicom.errors import DicomError
 from fhir_adapters.dicom.structured_report import Asked, QualitativeFinding, ReportFailed
 from fhir_adapters.write import diagnostic_report
 
 PATIENCE_S = 20.0
+REASONS = {
+    "rejected": "The AI-drafted report was rejected by the person who reviewed it.",
+    "edited": "The AI-drafted findings were replaced by the words of the person who reviewed them.",
+}
 
 
 class NotArchived(RuntimeError):
@@ -36,16 +41,43 @@ class Archive:
         """SOP Instance UID of the stored report, '' where there is nothing to store; ``NotArchived`` otherwise."""
         if draft.state not in ("waiting", "accepted") or not draft.read.findings or not draft.read.instances:
             return ""
+        return await self._in_time(self._keep, draft)
+
+    async def reject(self, draft: Draft) -> tuple[str, str]:
+        """SOP Instance UIDs of a stored report and of the note that rejects it, '' twice where none was stored.
+
+        ``NotArchived`` where the archive did not take the note or did not answer. It is looked in even where the draft
+        knows of no report: a process may have died right after it had stored one.
+        """
+        series, report = structured_report.uids(draft.identifier)
+        note = await self._in_time(self._reject, draft, series, report)
+        return (report, note) if note else ("", "")
+
+    async def _in_time(self, step: Callable[..., Awaitable[str]], *given: Any) -> str:
         deadline = asyncio.get_running_loop().time() + self._patience_s
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._keep(draft, deadline)
+                return await step(*given, deadline)
         except TimeoutError:
             raise NotArchived("the archive did not answer in time") from None
         except DicomError as error:
             raise NotArchived(error.reason) from None
         except ReportFailed as error:
             raise NotArchived(str(error)) from None
+
+    async def _reject(self, draft: Draft, series: str, report: str, deadline: float) -> str:
+        if not await self._server.holds(draft.study_uid, series, report, deadline=deadline):
+            return ""
+        note_series, note = rejection_note.uids(draft.identifier)
+        if not await self._server.holds(draft.study_uid, note_series, note, deadline=deadline):
+            found = await self._server.headers(draft.study_uid, series, {report}, deadline=deadline)
+            if not found:
+                raise NotArchived("the archive does not give the report's header")
+            asked = rejection_note.Rejected(
+                identifier=draft.identifier, header=found[0], reason=REASONS.get(draft.state, REASONS["rejected"])
+            )
+            await self._server.store([await rejection_note.make(asked)], deadline=deadline)
+        return note
 
     async def _keep(self, draft: Draft, deadline: float) -> str:
         series, instance = structured_report.uids(draft.identifier)

@@ -65,6 +65,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     person: Person | None = None  # who
     decision: Decision | None = None
     structured_report: str = ""  # SOP Instance UID of the DICOM SR that was stored, '' when none was
+    rejection_note: str = ""  # SOP Instance UID of the DICOM object that rejects it, '' when none was stored
     resources: Raw  # the transaction Bundle that files it unreviewed: status partial, nothing decided
 
     @property
@@ -72,6 +73,25 @@ class Draft(Struct, frozen=True, kw_only=True):
         """True when the record agrees with what was decided."""
         wanted = {"accepted": ("preliminary",), "edited": ("preliminary",), "rejected": ("", "entered-in-error")}
         return not self.fault and self.filed in wanted.get(self.state, ("", "partial"))
+
+    @property
+    def orphaned(self) -> bool:
+        """True while a DICOM SR stands in the archive that no longer says what was decided, and nothing there says so."""
+        return bool(self.structured_report) and self.state in ("edited", "rejected") and not self.rejection_note
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the audit trail is told of the archive: UIDs made of our own identifier, and what remains."""
+        report, note = self.structured_report, self.rejection_note
+        return tuple(
+            text
+            for given, text in (
+                (report, f"structured-report:{report}"),
+                (note, f"rejection-note:{note}"),
+                (self.orphaned, "structured report remains in the archive"),
+            )
+            if given
+        )
 
     def resource(self, resource_type: str) -> dict[str, Any]:
         """The first resource of a type in ``resources``: the DiagnosticReport a ``create`` suggestion carries."""

@@ -15,13 +15,20 @@ from cds_service.drafts import resources
 from cds_service.drafts.archived import Archive, NotArchived
 from cds_service.drafts.draft import Accept, Decided, Decision, Draft, Edit, Person, Reject
 from cds_service.drafts.store import DraftStore
-from cds_service.drafts.write_back import Outcome, WriteBack, printed
+from cds_service.drafts.write_back import WriteBack, printed
 from cds_service.encryption import Cipher
 from cds_service.errors import CdsError
 from cds_service.imaging.read import Read
 
 BUSY_S = 60.0  # longer than PATIENCE_S of the write-back and of the archive together; after a crash it is free then
 WORDS = 10_000  # characters of a person's conclusion or reason
+NOT_KEPT = "the report is in the record, its DICOM SR is not in the archive ({why}); try again"
+NOT_REJECTED = (
+    "the record is done, but DICOM SR {uid} stands in the archive and no rejection note beside it ({why}); try again"
+)
+NOT_LOOKED = (
+    "the record is done, but whether a DICOM SR of this draft stands in the archive is not known ({why}); try again"
+)
 DECIDED: dict[type[Decision], Decided] = {Accept: "accepted", Edit: "edited", Reject: "rejected"}
 
 
@@ -187,31 +194,43 @@ class Drafts:
             raise DraftMoved("somebody else is deciding on this draft; look at it again")
         outcome = await self._write_back.settle(draft)
         self._count(f"draft_writes:{outcome.reason}")
-        archived, fault = await self._archived(draft, outcome)
-        ended = msgspec.structs.replace(
-            claimed,
-            version=before + 2,
-            filed=outcome.filed,
-            report=outcome.report,
-            structured_report=archived,
-            fault=fault,
+        settled = msgspec.structs.replace(
+            claimed, version=before + 2, filed=outcome.filed, report=outcome.report, fault=outcome.fault
         )
+        ended = settled if outcome.fault else await self._archived(settled)
         await self._store.replace(ended, before=before + 1)
-        self._told("draft write failed" if fault else f"draft {draft.state}", ended)
+        self._told("draft write failed" if ended.fault else f"draft {draft.state}", ended)
         return ended
 
-    async def _archived(self, draft: Draft, outcome: Outcome) -> tuple[str, str]:
-        """SOP Instance UID of the DICOM SR and the fault to tell. What the record refused is not archived either."""
-        if self._archive is None or outcome.fault or not outcome.filed or draft.structured_report:
-            return draft.structured_report, outcome.fault
+    async def _archived(self, draft: Draft) -> Draft:
+        """The archive brought to what the record says. What the record refused never comes here."""
+        if draft.state in ("rejected", "edited"):
+            return await self._rejected(draft)
+        if self._archive is None or not draft.filed or draft.structured_report:
+            return draft
         try:
             kept = await self._archive.keep(draft)
         except NotArchived as error:
             self._count("draft_writes:not archived")
-            return "", f"the report is in the record, its DICOM SR is not in the archive ({error}); try again"
+            return msgspec.structs.replace(draft, fault=NOT_KEPT.format(why=error))
         if kept:
             self._count("draft_writes:archived")
-        return kept, ""
+        return msgspec.structs.replace(draft, structured_report=kept)
+
+    async def _rejected(self, draft: Draft) -> Draft:
+        """A report in the archive that no longer says what was decided gets its rejection note."""
+        possible = draft.structured_report or (draft.state == "rejected" and draft.filed)
+        if self._archive is None or not possible or draft.rejection_note:
+            return draft
+        try:
+            report, note = await self._archive.reject(draft)
+        except NotArchived as error:
+            self._count("draft_writes:not archived")
+            fault = NOT_REJECTED if draft.structured_report else NOT_LOOKED
+            return msgspec.structs.replace(draft, fault=fault.format(uid=draft.structured_report, why=error))
+        if note:
+            self._count("draft_writes:archived")
+        return msgspec.structs.replace(draft, structured_report=report, rejection_note=note)
 
     def _told(self, event: str, draft: Draft) -> None:
         self._count(f"drafts:{event.removeprefix('draft ')}")

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from cds_service.app import Parts, parts_of, record_access
 from cds_service.drafts.draft import Draft
 from cds_service.errors import ConfigurationError, NotAllowed
 from cds_service.imaging.read import Read
@@ -15,6 +14,8 @@ from cds_service.imaging.work import Wanted
 from cds_service.services.imaging_read import order_of
 from cds_service.services.new_studies import record_of
 from cds_service.settings import Settings
+from cds_service.wiring.own_access import record_access
+from cds_service.wiring.parts import Parts, parts_of
 from fhir_adapters.errors import FhirError
 from fhir_adapters.templates import is_id
 

@@ -35,13 +35,13 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     import httpx2
 
     kept: list[composition.Parts] = []
-    made = composition._parts
+    made = composition.parts_of
 
     def parts(settings: Settings) -> composition.Parts:
         kept.append(made(settings))
         return kept[-1]
 
-    monkeypatch.setattr(composition, "_parts", parts)
+    monkeypatch.setattr(composition, "parts_of", parts)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

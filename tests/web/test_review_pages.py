@@ -37,6 +37,27 @@ def test_each_state_is_named_and_offers_what_can_still_be_done(draft: Draft, sai
     assert unsaid not in shown
 
 
+STORED = replace(TAKEN, structured_report="2.25.77")
+REJECTED = replace(STORED, state="rejected", filed="entered-in-error")
+
+
+@pytest.mark.parametrize(
+    ("draft", "said", "unsaid"),
+    [
+        (STORED, "DICOM SR 2.25.77, PARTIAL and UNVERIFIED.", "still stands"),
+        (TAKEN, "In the record", "DICOM SR"),
+        (REJECTED, "DICOM SR 2.25.77 still stands in the archive, PARTIAL and UNVERIFIED", "Rejection note"),
+        (replace(REJECTED, rejection_note="2.25.78"), "Rejection note 2.25.78", "still stands"),
+        (replace(STORED, state="edited"), "is no longer what was signed for", "Rejection note"),
+        (replace(WAITING, structured_report="2.25.77"), "stored unreviewed", "still stands"),
+    ],
+)  # fmt: skip
+def test_a_report_in_the_archive_is_named_with_what_became_of_it(draft: Draft, said: str, unsaid: str) -> None:
+    shown = pages.page(draft, "token")
+    assert said in shown
+    assert unsaid not in shown
+
+
 def test_times_are_to_the_minute_in_utc_and_test_weights_are_named_in_the_list() -> None:
     listing = pages.listing([WAITING])
     assert "2026-11-20 08:30 UTC" in listing

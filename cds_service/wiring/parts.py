@@ -1,0 +1,99 @@
+"""Everything that lives as long as the application, made once and opened by nobody here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cds_service import telemetry
+from cds_service.audit import Audit, AuditFile
+from cds_service.db.gateway import Gateway
+from cds_service.drafts.drafts import Drafts
+from cds_service.drafts.store import DraftStore
+from cds_service.encryption import Cipher, load_cipher
+from cds_service.errors import ConfigurationError
+from cds_service.hooks.ledger import Ledger
+from cds_service.hooks.replay import ReplayStore
+from cds_service.imaging.viewer import Viewer
+from cds_service.imaging.wiring import viewer as viewer_of
+from cds_service.metrics import Metrics
+from cds_service.models import engines
+from cds_service.rules.pack import Pack, load_pack
+from cds_service.services.chart import Charts
+from cds_service.services.hygiene import Hygiene
+from cds_service.services.showing import Showing
+from cds_service.settings import Settings
+from cds_service.switches import Switches
+from cds_service.wiring.drafting import drafts
+from cds_service.wiring.outside import dicomweb_url, policy
+from fhir_adapters.outbound import Outbound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that lives as long as the application, made once. Later rooms take what they need of it from here."""
+
+    settings: Settings
+    zone: ZoneInfo
+    metrics: Metrics
+    cipher: Cipher
+    pack: Pack
+    gateway: Gateway
+    hygiene: Hygiene
+    audit: Audit
+    switches: Switches
+    replay: ReplayStore
+    ledger: Ledger
+    outbound: Outbound
+    charts: Charts
+    showing: Showing
+    drafts: Drafts
+    engines: engines.Engines
+    engine_door: Outbound  # of engines alone: no request may name their origins
+    viewer: Viewer | None = None  # None where imaging is off
+
+
+def parts_of(settings: Settings) -> Parts:
+    """Make every part, open none: who uses one starts and closes it. ConfigurationError where the settings cannot hold."""
+    settings.check()
+    metrics = Metrics()
+    telemetry.configure(settings.mode, withheld=metrics.count)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    zone, cipher, pack = _zone(settings), load_cipher(settings), load_pack(settings.site_rules)
+    gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows, keep_days=settings.keep_days)
+    if settings.audit_file is not None:
+        gateway.tap("audit_event", AuditFile(settings.audit_file).write)
+    metrics.watch(gateway)
+    metrics.watch_breaker("database", gateway.breaker)
+    engine_door = engines.door(settings)
+    hygiene, switches, outbound = Hygiene(gateway, cipher), Switches(gateway), Outbound(policy(settings))
+    audit = Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count)
+    return Parts(
+        settings=settings,
+        zone=zone,
+        metrics=metrics,
+        cipher=cipher,
+        pack=pack,
+        gateway=gateway,
+        hygiene=hygiene,
+        audit=audit,
+        drafts=drafts(settings, DraftStore(gateway, cipher), cipher, outbound, audit, pack, metrics.count),
+        switches=switches,
+        replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
+        ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
+        outbound=outbound,
+        charts=Charts(outbound, pack, switches, units=settings.units),
+        showing=Showing(hygiene, pack.override_reasons, zone),
+        engines=engines.build(settings, engine_door, metrics),
+        engine_door=engine_door,
+        viewer=viewer_of(settings, outbound, dicomweb_url(settings)) if settings.imaging else None,
+    )
+
+
+def _zone(settings: Settings) -> ZoneInfo:
+    try:
+        return ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(
+            f"CDS_TIMEZONE '{settings.timezone}' is not an IANA zone; write one like Europe/Berlin"
+        ) from None
