@@ -40,6 +40,7 @@ def drafts(
             patient=draft.patient,
             user=by,
             state=draft.filed or draft.state,
+            notes=draft.notes,
         )
 
     configuration = {"software": __version__, "rule-pack": pack.hash}

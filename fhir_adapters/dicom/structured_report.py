@@ -132,7 +132,7 @@ def build(asked: Asked) -> bytes:
         is_complete=False,
         is_final=False,
         is_verified=False,
-        series_description="AI-drafted findings, not reviewed",
+        series_description="AI-drafted findings, unverified",
     )
     out = BytesIO()
     report.save_as(out, enforce_file_format=True)
