@@ -25,6 +25,7 @@ def _split(value: Any) -> Any:
 
 
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Onward = Literal["records", "engines"]
 
 
 class Client(BaseModel):
@@ -188,6 +189,11 @@ class Settings(BaseSettings):
     """Megabytes each of them may take beyond what is loaded."""
     decode_seconds: float = 30.0
     """Seconds one decode may take."""
+    otlp_endpoint: str = ""
+    """Base URL of an OpenTelemetry collector (OTLP over HTTP, `http://HOST:4318`; `/v1/traces` is added). Empty: no traces.
+    Needs the extra `otel`. `OTEL_EXPORTER_OTLP_ENDPOINT` alone switches nothing on; the other `OTEL_…` variables hold."""
+    traceparent_to: Annotated[list[Onward], NoDecode, BeforeValidator(_split)] = Field(default_factory=list)
+    """Servers that are sent a `traceparent` while traces are on: records (FHIR, DICOMweb, keys), engines. Empty: none."""
 
     @classmethod
     def settings_customise_sources(
