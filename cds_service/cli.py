@@ -143,7 +143,7 @@ def read(
     file: Annotated[Path | None, typer.Option(help="DICOM file, or folder with the files of one series.")] = None,
     ask: Annotated[str, typer.Option(help="A question about the image in place of the read.")] = "",
     patient: Annotated[
-        str, typer.Option(help="Id of the patient the study must be of, compared with the record.")
+        str, typer.Option(help="Id of the patient the images must be of, compared with the record.")
     ] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Keep the read as a draft for review.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Also file the draft, unreviewed, as partial.")] = False,

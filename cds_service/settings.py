@@ -178,6 +178,9 @@ class Settings(BaseSettings):
     """Whether a DICOM SR (TID 1500, PARTIAL, UNVERIFIED) of an accepted draft is stored at `dicomweb_url` (STOW-RS)."""
     dicomweb_authorization: SecretStr = SecretStr("")
     """Whole Authorization header for the DICOMweb server: `Basic …` or `Bearer …`."""
+    patient_id_issuers: dict[str, str] = Field(default_factory=dict)
+    """`[patient_id_issuers]`: IssuerOfPatientID of DICOM objects → `system` of Patient.identifier (file only); the key `""` is
+    for objects that name no issuer. Without it patient ids are compared where both sides write the issuer alike."""
     image_allow: Origins = Field(default_factory=list)
     """Images admitted beyond CR, DX, CT and MR: ultrasound, photo, secondary-capture, burned-in."""
     image_window: Literal["full-range", "embedded"] = "full-range"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cds_service.drafts.drafts import Drafts
 from cds_service.imaging import catalogue
@@ -21,7 +21,8 @@ def work_of(
     *,
     security: Callable[[str], None],
     count: Callable[[str, int], None],
+    issuers: Mapping[str, str],
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
-    return reader, ReadWork(viewer, reader, engine, drafts, security=security, count=count)
+    return reader, ReadWork(viewer, reader, engine, drafts, security=security, count=count, issuers=issuers)

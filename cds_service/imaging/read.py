@@ -59,6 +59,9 @@ class Read(Struct, frozen=True, kw_only=True):
     compared_with: str = ""  # date of the earlier study, ISO 8601
     boxes: tuple[Box, ...] = ()
     impression: tuple[str, ...] = ()  # sentences made by template from the findings
+    compared: tuple[
+        str, ...
+    ] = ()  # items of the images' patient that agree with the record: 'patient id', 'birth date'
     steps: tuple[str, ...] = ()  # what was done to the pixels, in order
     limits: tuple[str, ...] = ()  # what was not looked at or not sure
     dropped: dict[str, int] = field(default_factory=dict)  # why answers were discarded → how many

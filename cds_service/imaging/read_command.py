@@ -15,11 +15,11 @@ from rich.table import Table
 from cds_service import telemetry
 from cds_service.errors import ConfigurationError
 from cds_service.imaging import catalogue
-from cds_service.imaging.patient_check import check_of
+from cds_service.imaging.patient_check import PatientCheck
 from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
-from cds_service.imaging.viewer import PatientCheck, Viewer
+from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.wiring import viewer
 from cds_service.metrics import Metrics
 from cds_service.models import engines
@@ -59,15 +59,18 @@ async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
     from cds_service.imaging.read_for_record import opened
 
     async with opened(settings, write=asked.write) as house:
-        wanted = await house.order(asked.study, asked.patient, asked.client)
+        wanted = await house.order(asked.study, asked.patient, asked.client) if asked.study else None
+        whose = wanted.expected if wanted else await house.whose(asked.patient)
         if house.parts.viewer is None or house.parts.engines.image is None:
             raise ConfigurationError("no image model is configured")
-        seen = await _see(house.parts.viewer, asked, check_of(wanted.expected))
+        seen = await _see(house.parts.viewer, asked, house.check(whose))
+        if isinstance(seen, Refused):
+            house.refused(seen.code)
         read = await _read(house.parts.engines.image, seen, asked, as_json)
         if isinstance(read, int):
             return read
         code = _print(read, as_json)
-        if asked.draft:
+        if asked.draft and wanted is not None:
             draft, address = await house.keep(read, wanted)
             stands = f", in the record as {draft.filed} ({draft.report})" if draft.filed else ""
             sys.stderr.write(f"draft {draft.state}{stands}: {address}\n")
@@ -79,9 +82,7 @@ async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
 def _check(settings: Settings, asked: Asked) -> None:
     if bool(asked.study) == (asked.file is not None):
         raise ConfigurationError("name one of --study UID and --file PATH")
-    if asked.patient and not asked.study:
-        raise ConfigurationError("--patient goes with --study: a file is in no record")
-    if asked.draft and (not asked.patient or asked.ask):
+    if asked.draft and (not asked.patient or not asked.study or asked.ask):
         raise ConfigurationError("a draft needs --study and --patient, and no question")
     if settings.image_engine == "none":
         raise ConfigurationError("no image model is configured: set CDS_IMAGE_ENGINE and CDS_IMAGE_MODEL")
@@ -107,7 +108,7 @@ async def _alone(settings: Settings, asked: Asked, as_json: bool) -> int:
 
 async def _see(looking: Viewer, asked: Asked, check: PatientCheck | None) -> Seen | Refused:
     if asked.file is not None:
-        return await looking.file(asked.file)
+        return await looking.file(asked.file, patient_check=check)
     deadline = asyncio.get_running_loop().time() + FETCH_S
     return await looking.study(asked.study, patient_check=check, deadline=deadline)
 
@@ -167,6 +168,7 @@ def _print(read: Read, as_json: bool) -> int:
     for finding in read.findings:
         table.add_row(finding.region, finding.name, finding.state, finding.location, style=STYLE[finding.state])
     console.print(table)
-    for line in (*read.impression, *read.limits):
+    whose = ", ".join(read.compared) or "nothing: whose images these are was not compared with a record"
+    for line in (*read.impression, *read.limits, f"Agrees with the record: {whose}."):
         console.print(f"- {line}", markup=False)
     return 0

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 
 from cds_service.drafts.draft import Draft
 from cds_service.errors import ConfigurationError, NotAllowed
+from cds_service.imaging.patient_check import Expected, PatientCheck, check_of
 from cds_service.imaging.read import Read
+from cds_service.imaging.viewer import AUDITED
 from cds_service.imaging.work import Wanted
+from cds_service.record.facts import Record
 from cds_service.services.imaging_read import order_of
 from cds_service.services.new_studies import record_of
 from cds_service.settings import Settings
@@ -33,22 +36,38 @@ class ForRecord:
         settings = self.parts.settings
         if client and client not in settings.clients:
             raise ConfigurationError(f"--client names '{client}', which [clients] of the settings lacks")
+        record, whose = await self._record(patient)
+        study = next((each for each in record.imaging if study_uid in each.identifiers), None)
+        tenant = f"{settings.clients[client].issuer}\n" if client else ""
+        wanted = None if study is None else order_of(record, study, whose, tenant=tenant, patient=patient)
+        if wanted is None:
+            raise NotAllowed("the record holds no such study of this patient: nothing was read")
+        return wanted
+
+    async def whose(self, patient: str) -> Expected:
+        """Whose images those of a file must be. ConfigurationError where the record does not answer."""
+        return (await self._record(patient))[1]
+
+    def check(self, expected: Expected) -> PatientCheck:
+        """The comparison of the images' patient with this one."""
+        return check_of(expected, self.parts.settings.patient_id_issuers)
+
+    def refused(self, code: str) -> None:
+        """A refusal for the audit trail, where it is a security event (fault matrix row 58)."""
+        if code in AUDITED:
+            self.parts.audit.write("images refused", outcome="refused", notes=[code])
+
+    async def _record(self, patient: str) -> tuple[Record, Expected]:
         if not is_id(patient):
             raise ConfigurationError("--patient is the patient's FHIR id, without Patient/")
-        connect = record_access(settings, self.parts.outbound).connect
+        connect = record_access(self.parts.settings, self.parts.outbound).connect
         if connect is None:
             raise ConfigurationError("--patient needs a FHIR server: set CDS_WRITE_FHIR_URL")
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         try:
-            record = await record_of(await connect(deadline), patient, datetime.now(UTC), deadline)
+            return await record_of(await connect(deadline), patient, datetime.now(UTC), deadline)
         except FhirError as fault:
             raise ConfigurationError(f"the record does not answer: {fault.title}") from fault
-        study = next((each for each in record.imaging if study_uid in each.identifiers), None)
-        tenant = f"{settings.clients[client].issuer}\n" if client else ""
-        wanted = None if study is None else order_of(record, study, tenant=tenant, patient=patient)
-        if wanted is None:
-            raise NotAllowed("the record holds no such study of this patient: nothing was read")
-        return wanted
 
     async def keep(self, read: Read, wanted: Wanted) -> tuple[Draft, str]:
         """The draft, filed where ``file_unreviewed_drafts`` says so, and the address it is reviewed at."""

@@ -51,6 +51,13 @@ class Transform(Struct, frozen=True, kw_only=True):
         return rows[0], columns[0], rows[1], columns[1]
 
 
+class Compared(Struct, frozen=True, kw_only=True):
+    """What came of comparing the patient of an image with the patient of the record, by the names of the items."""
+
+    differs: str = ""  # the item that makes it another patient: 'birth date'
+    agree: tuple[str, ...] = ()  # 'patient id', 'birth date', 'sex'
+
+
 class Seen(Struct, frozen=True, kw_only=True):
     """What the model will be shown. ``images``, ``instances`` and ``transforms`` go together, one each per picture."""
 
@@ -66,6 +73,9 @@ class Seen(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # what a reader of the result must know
     performed: str = ""  # ISO 8601 as the header gives it, '' where it does not
     size: tuple[int, int] = (0, 0)  # stored rows, columns
+    compared: tuple[
+        str, ...
+    ] = ()  # what agrees with the patient of the record in every image; nothing was compared: ()
 
     @property
     def study_uid(self) -> str:

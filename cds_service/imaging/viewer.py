@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.imaging import admission, read
+from cds_service.imaging.patient_check import PatientCheck
 from cds_service.imaging.requests import Picture, Render, Rendered, Source
 from cds_service.imaging.seen import Kind, Refused, Seen, Transform
 from cds_service.models import engine
@@ -33,7 +34,6 @@ RADIOGRAPH_SERIES = 10  # of one study that are looked into
 FILES = 2000  # of a folder
 FILE_S = 120.0
 
-PatientCheck = Callable[[Identity], str]  # '' when it is the patient, else in words what differs ('patient id')
 _encode = msgspec.msgpack.Encoder().encode
 _rendered = msgspec.msgpack.Decoder(Rendered).decode
 
@@ -80,17 +80,19 @@ class Viewer:
         """End the workers."""
         await self._workers.aclose()
 
-    async def file(self, path: Path, frame: int | None = None) -> Seen | Refused:
+    async def file(
+        self, path: Path, frame: int | None = None, *, patient_check: PatientCheck | None = None
+    ) -> Seen | Refused:
         """One DICOM file, or a folder with the files of one series. ``frame`` counts from 0."""
         deadline = asyncio.get_running_loop().time() + FILE_S
         try:
             path = await asyncio.to_thread(path.absolute)
             if await asyncio.to_thread(path.is_dir):
-                return await self._folder(path, deadline)
+                return await self._folder(path, patient_check, deadline)
             if not await asyncio.to_thread(path.is_file):
                 return Refused(reason="no such file", code="no-file")
             source = _Fetched(Source(path=str(path), frame=frame))
-            return _seen([await self._render((source,), deadline)], None)
+            return _seen([await self._render((source,), deadline)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -122,7 +124,7 @@ class Viewer:
             row, found = await asyncio.gather(
                 server.study(study_uid, deadline=deadline), server.series(study_uid, deadline=deadline)
             )
-            if patient_check and (difference := patient_check(qido.identity(row))):
+            if patient_check and (difference := patient_check(qido.identity(row)).differs):
                 return _other_patient(difference)
             series = selection.candidates(found, self._modalities())
             if not series:
@@ -207,7 +209,7 @@ class Viewer:
             raise _first(faults) from None
         return [task.result() for task in tasks]
 
-    async def _folder(self, path: Path, deadline: float) -> Seen | Refused:
+    async def _folder(self, path: Path, check: PatientCheck | None, deadline: float) -> Seen | Refused:
         """The largest series among the files of a folder, or its best radiograph."""
         files = sorted(await asyncio.to_thread(lambda: [p for p in path.rglob("*") if p.is_file()]))[:FILES]
         if not files:
@@ -225,14 +227,14 @@ class Viewer:
         if first.modality not in selection.VOLUMES:
             views = {v: i for i, v in enumerate(selection.VIEWS)}
             best = min(range(len(good)), key=lambda i: views.get(admission.view(good[i][1]), len(views)))
-            return _seen([await self._render((await _opened(good[best][0]),), deadline)], None)
+            return _seen([await self._render((await _opened(good[best][0]),), deadline)], check)
         order, how = volumes.order(
             [good[i][1].position for i in members], first.axes, [good[i][1].instance_number for i in members]
         )
         picked = [good[members[order[i]]][0] for i in volumes.sample(len(order))]
 
         made = await self._slices([partial(_opened, f) for f in picked], first.modality, deadline)
-        return _seen(made, None, steps=(how, *_taken(len(picked), len(order))))
+        return _seen(made, check, steps=(how, *_taken(len(picked), len(order))))
 
     async def _fetch(self, study: str, series: str, uid: str, deadline: float, frame: int | None = None) -> _Fetched:
         data = await self._server().instance(study, series, uid, deadline=deadline)
@@ -264,9 +266,12 @@ def _seen(
 ) -> Seen | Refused:
     """Pictures put together. One slice that was refused, or is of somebody else, refuses them all."""
     pictures: list[Picture] = []
+    agree: list[tuple[str, ...]] = []
     for each in made:
-        if check is not None and (difference := _foreign(each, check)):
-            return _other_patient(difference)
+        for told in [check(identity) for identity in _identities(each)] if check else ():
+            if told.differs:
+                return _other_patient(told.differs)
+            agree.append(told.agree)
         if each.refused is not None:
             return each.refused
         pictures += each.pictures
@@ -300,6 +305,7 @@ def _seen(
         ),
         performed=header.performed,
         size=(shape.rows, shape.columns) if shape else (0, 0),
+        compared=tuple(item for item in agree[0] if all(item in each for each in agree)) if agree else (),
     )
 
 
@@ -314,9 +320,8 @@ def _warnings(burned_in: str, kind: Kind, orientation: Sequence[str], *, frames:
     return tuple(found)
 
 
-def _foreign(made: Rendered, check: PatientCheck) -> str:
-    headers = [d.header for d in made.headers if d.header] + [p.header for p in made.pictures]
-    return next((difference for h in headers if (difference := check(h.identity))), "")
+def _identities(made: Rendered) -> list[Identity]:
+    return [d.header.identity for d in made.headers if d.header] + [p.header.identity for p in made.pictures]
 
 
 def _first(faults: BaseExceptionGroup[DicomError]) -> BaseException:

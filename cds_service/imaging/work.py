@@ -7,7 +7,7 @@ credentials, never with the token of a call. Kind ``image`` of ``assessments/job
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -19,11 +19,11 @@ from cds_service.db.gateway import DatabaseUnavailable
 from cds_service.drafts.draft import Draft
 from cds_service.drafts.drafts import Drafts
 from cds_service.encryption import Cipher
-from cds_service.imaging.patient_check import Expected, check_of
+from cds_service.imaging.patient_check import Expected, PatientCheck, check_of
 from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
-from cds_service.imaging.viewer import AUDITED, PatientCheck, PriorStudy, Viewer
+from cds_service.imaging.viewer import AUDITED, PriorStudy, Viewer
 from cds_service.models.engine import Engine
 
 KIND = "image"
@@ -69,9 +69,11 @@ class ReadWork:
         *,
         security: SecurityEvent,
         count: Callable[[str, int], None] = lambda _name, _n: None,
+        issuers: Mapping[str, str] | None = None,
     ) -> None:
         self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
         self._security, self._count = security, count
+        self._issuers = issuers or {}
 
     async def __call__(self, key: str, snapshot: bytes) -> bytes:
         """The Read of what is wanted, as JSON; its draft is stored first. Raises what ``models/faults.py`` lists."""
@@ -92,7 +94,7 @@ class ReadWork:
 
     async def _read(self, wanted: Wanted) -> Read:
         now = asyncio.get_running_loop().time
-        check = check_of(wanted.expected)
+        check = check_of(wanted.expected, self._issuers)
         seen = await self._viewer.study(wanted.study_uid, patient_check=check, deadline=now() + FETCH_S)
         if isinstance(seen, Refused):
             if seen.code in AUDITED:

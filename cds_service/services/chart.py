@@ -37,6 +37,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     findings: list[Finding]  # about the patient
     order_findings: list[Finding]  # about draft orders
     pack: Pack  # the rules that judged
+    retrieved: Mapping[str, Retrieved] = {}  # what it was made of
 
 
 class Charts:
@@ -93,6 +94,7 @@ class Charts:
         return Chart(
             record=record,
             pack=pack,
+            retrieved=retrieved,
             findings=evaluate_record(pack, record, situation),
             order_findings=evaluate_orders(pack, record, situation) if record.orders else [],
         )

@@ -5,9 +5,8 @@ Nothing is waited for: a draft exists, is being prepared, was refused and why, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
-from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
@@ -20,14 +19,17 @@ from cds_service.imaging.patient_check import Expected
 from cds_service.imaging.read import ImageFinding, Read
 from cds_service.imaging.viewer import PriorStudy
 from cds_service.imaging.work import Progress, Wanted
+from cds_service.randomness import uuid4
 from cds_service.record import wording
-from cds_service.record.facts import Event, Record
+from cds_service.record.facts import Event, Person, Record
 from cds_service.rules.catalogue import Switch
 from cds_service.services import layout, templates
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 from cds_service.settings import Settings
+from fhir_adapters.read.patient import PatientView
+from fhir_adapters.retrieved import Retrieved
 
 SHOWN = 3  # studies listed
 RESERVE_S = 0.1  # of the deadline, kept for the layout
@@ -98,7 +100,7 @@ class ImagingRead:
 
     async def _progress(self, call: Call, chart: Chart) -> Progress | None:
         """None where no image model may speak: none is configured, or everything a model words is off or in shadow."""
-        wanted = wanted_of(call, chart.record)
+        wanted = wanted_of(call, chart)
         if self._reads is None or self._ai() is Switch.OFF:
             return None
         if wanted is None:
@@ -107,7 +109,7 @@ class ImagingRead:
         return progress if self._ai() is Switch.ON else None
 
     def _drafted(self, draft: Draft, sheet: layout.Sheet) -> layout.Laid:
-        read, uuid = draft.read, str(uuid4())
+        read, uuid = draft.read, uuid4()
         review = f"{self._base}/review/{draft.id}"
         first = read.impression[0] if read.impression else "no impression"
         mark = "TEST WEIGHTS, not a read: " if read.test_weights else "AI draft, unverified: "
@@ -139,24 +141,38 @@ class ImagingRead:
         return layout.with_suggestions(laid, [layout.suggestion("Add as unverified draft", action)], sheet)
 
 
-def wanted_of(call: Call, record: Record) -> Wanted | None:
+def wanted_of(call: Call, chart: Chart) -> Wanted | None:
     """The newest study of the record as a job's order; None when the record gives no UID for it."""
-    context = call.request.context
+    context, record = call.request.context, chart.record
+    whose = expected_of(record.person, context.patientId, chart.retrieved)
     return order_of(
-        record, record.imaging[0], tenant=call.tenant, patient=context.patientId, encounter=context.encounterId or ""
+        record, record.imaging[0], whose, tenant=call.tenant, patient=context.patientId, encounter=context.encounterId or "",
+    )  # fmt: skip
+
+
+def expected_of(person: Person, patient: str, retrieved: Mapping[str, Retrieved]) -> Expected:
+    """What the images are compared with. Identifiers go into the sealed order of the job and nowhere else."""
+    found = retrieved.get("patient")
+    views = [view for page in found.resources for view in page.views] if found is not None else []
+    own = next((v for v in views if isinstance(v, PatientView) and v.id == patient), None)
+    born = person.birth_date if person.birth_precision == "day" else None
+    return Expected(
+        identifiers=tuple((i.system or "", i.value) for i in (own.identifier if own else None) or () if i.value),
+        birth_date=f"{born:%Y%m%d}" if born else "",
+        sex=person.sex,
     )
 
 
-def order_of(record: Record, study: Event, *, tenant: str, patient: str, encounter: str = "") -> Wanted | None:
+def order_of(
+    record: Record, study: Event, expected: Expected, *, tenant: str, patient: str, encounter: str = ""
+) -> Wanted | None:
     """A study of the record as a job's order, those before it as its priors; None when it has no UID."""
     if not study.identifiers:
         return None
-    person = record.person
-    born = person.birth_date if person.birth_precision == "day" else None
     return Wanted(
         tenant=tenant,
         patient=patient,
-        expected=Expected(birth_date=f"{born:%Y%m%d}" if born else "", sex=person.sex),
+        expected=expected,
         study_uid=study.identifiers[0],
         study_reference=study.reference,
         encounter=encounter,
@@ -200,7 +216,7 @@ def _decided(draft: Draft) -> str:
 def _unread(
     progress: Progress | None, studies: Sequence[Event], sheet: layout.Sheet, *, off: bool, base: str
 ) -> layout.Laid:
-    uuid, links = str(uuid4()), list[Link]()
+    uuid, links = uuid4(), list[Link]()
     if progress is None:
         why = "image reads are switched off" if off else "no image model is configured"
         headline, told = (

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from cds_service.errors import Unavailable
+from cds_service.imaging.patient_check import Expected
 from cds_service.imaging.work import Wanted
 from cds_service.record.build import build
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Switch
 from cds_service.services import templates
-from cds_service.services.imaging_read import ImagingRead, Reads, order_of
+from cds_service.services.imaging_read import ImagingRead, Reads, expected_of, order_of
 from cds_service.telemetry import log
 from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError, Gone, NotFound
@@ -82,13 +83,14 @@ async def order(client: FhirClient, study: str, *, tenant: str, now: datetime, d
     named = (view.subject.reference or "").split("/")[-2:] if view is not None and view.subject is not None else []
     if len(named) != 2 or named[0] != "Patient" or not is_id(named[1]):
         return None
-    record = await record_of(client, named[1], now, deadline)
+    record, whose = await record_of(client, named[1], now, deadline)
     mine = next((event for event in record.imaging if event.reference == study), None)
-    return None if mine is None else order_of(record, mine, tenant=tenant, patient=named[1])
+    return None if mine is None else order_of(record, mine, whose, tenant=tenant, patient=named[1])
 
 
-async def record_of(client: FhirClient, patient: str, now: datetime, deadline: float) -> Record:
-    """The patient and the imaging studies, as far as the record gives them."""
+async def record_of(client: FhirClient, patient: str, now: datetime, deadline: float) -> tuple[Record, Expected]:
+    """The patient and the imaging studies, as far as the record gives them; and whose images they must be."""
     queries = {key: resolve(query, {"patientId": patient}) for key, query in ImagingRead.prefetch.items()}
     retrieved = await gather({}, queries, client, deadline)
-    return build(patient, retrieved, now, expected=templates.expected(ImagingRead.id))
+    record = build(patient, retrieved, now, expected=templates.expected(ImagingRead.id))
+    return record, expected_of(record.person, patient, retrieved)

@@ -43,7 +43,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
         works[KIND] = texts.make
     if image is not None and viewer is not None:
         reader, works[IMAGE] = work_of(
-            viewer, prompts, image, parts.drafts, count=count,
+            viewer, prompts, image, parts.drafts, count=count, issuers=settings.patient_id_issuers,
             security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
         )  # fmt: skip
     jobs = Jobs(

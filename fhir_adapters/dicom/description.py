@@ -14,6 +14,7 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     patient_id: str = ""  # (0010,0020)
     issuer: str = ""  # (0010,0021)
+    issuer_uid: str = ""  # (0040,0032) in (0010,0024): the issuer's OID or URI
     birth_date: str = ""  # (0010,0030), YYYYMMDD
     sex: str = ""  # (0010,0040): M, F, O
 

@@ -93,6 +93,7 @@ def describe(dataset: Dataset) -> Header:
         identity=Identity(
             patient_id=str(dataset.get("PatientID") or "").strip(),
             issuer=str(dataset.get("IssuerOfPatientID") or "").strip(),
+            issuer_uid=_issuer_uid(dataset),
             birth_date=str(dataset.get("PatientBirthDate") or "").strip(),
             sex=code(dataset.get("PatientSex")),
         ),
@@ -175,6 +176,11 @@ def _frame_positions(dataset: Dataset) -> tuple[Triple | None, ...]:
         plane = frame.get("PlanePositionSequence")
         found.append(triple(plane[0].get("ImagePositionPatient")) if plane else None)
     return tuple(found)
+
+
+def _issuer_uid(dataset: Dataset) -> str:
+    qualifiers = dataset.get("IssuerOfPatientIDQualifiersSequence")
+    return str(qualifiers[0].get("UniversalEntityID") or "").strip() if qualifiers else ""
 
 
 def _performed(dataset: Dataset) -> str:

@@ -11,7 +11,7 @@ from fhir_adapters.dicom.description import Identity, Triple
 from fhir_adapters.dicom.errors import BadAnswer
 
 FIELDS = {
-    "study": ("00100020", "00100021", "00100030", "00100040"),
+    "study": ("00100020", "00100021", "00100024", "00100030", "00100040"),
     "series": ("0008103E", "00180015", "00200060", "00201209", "00200011"),
     "instance": (
         "00080008", "00080016", "00080068", "00185101", "00200012", "00200013", "00200032", "00200037", "00280008",
@@ -94,9 +94,18 @@ def identity(row: Row) -> Identity:
     return Identity(
         patient_id=text(row, "00100020"),
         issuer=text(row, "00100021"),
+        issuer_uid=_nested(row, "00100024", "00400032"),
         birth_date=text(row, "00100030"),
         sex=text(row, "00100040"),
     )
+
+
+def _nested(row: Row, sequence: str, tag: str) -> str:
+    """The first value of an attribute of the first item of a sequence, as text."""
+    items = row[sequence].Value if sequence in row else None
+    inner = items[0].get(tag) if items and isinstance(items[0], dict) else None
+    values = inner.get("Value") if isinstance(inner, dict) else None
+    return str(values[0]).strip() if isinstance(values, list) and values and isinstance(values[0], str) else ""
 
 
 def series(row: Row) -> Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from cds_service import telemetry
 from cds_service.cli import app
 from cds_service.errors import NotAllowed
 from cds_service.imaging.read_command import Asked, run
@@ -19,6 +21,13 @@ from cds_service.web.simulator.store import Store
 from tests.fhir_adapters.dicom.made import dicom, ramp
 from tests.imaging.image_engines import Probeable
 from tests.web.simulated import simulated
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logs() -> Iterator[None]:
+    """The command logs to standard error, which each test here replaces: later ones get the true one back."""
+    yield
+    telemetry.configure("demo")
 
 
 def test_without_an_image_model_it_says_what_to_set(tmp_path: Path) -> None:
@@ -51,7 +60,7 @@ def test_an_image_that_is_refused_ends_with_code_3_before_the_model_is_loaded(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--file", "a.dcm", "--patient", "p"], "--patient goes with --study"),
+        (["--file", "a.dcm", "--patient", "p", "--draft"], "a draft needs --study and --patient"),
         (["--study", "1.2", "--draft"], "a draft needs --study and --patient"),
         (["--study", "1.2", "--patient", "p", "--write", "--ask", "what?"], "no question"),
     ],
@@ -102,3 +111,28 @@ def test_a_study_of_another_patient_is_not_read(
     origin, _store, uid = record
     with pytest.raises(NotAllowed, match="no such study of this patient"):
         reading(origin, tmp_path, monkeypatch, Asked(study=uid, patient="demo-sepsis"))
+
+
+def of_patient(folder: Path, **attributes: str) -> Path:
+    """A film with a patient in its header."""
+    path = folder / "film.dcm"
+    path.write_bytes(dicom(ramp(256, 256), **attributes))
+    return path
+
+
+def test_a_file_is_read_for_a_patient_only_when_its_header_is_of_that_patient_and_a_refusal_is_audited(
+    record: tuple[str, Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin, store, _uid = record
+    patient = msgspec.json.decode(store.compartment("Patient").rows["demo-pneumonia"].body)
+    his = {"PatientBirthDate": patient["birthDate"].replace("-", ""), "PatientSex": "M"}
+    asked = Asked(file=of_patient(tmp_path, **his), patient="demo-pneumonia")
+    assert reading(origin, tmp_path / "state", monkeypatch, asked) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["compared"] == ["birth date", "sex"]
+    of_patient(tmp_path, **{**his, "PatientSex": "F"})
+    assert reading(origin, tmp_path / "state", monkeypatch, asked) == 3
+    assert "another patient: sex differs" in capsys.readouterr().out
+    with sqlite3.connect(tmp_path / "state" / "cds.sqlite3") as database:
+        events = database.execute("select detail from audit_event where kind = 'images refused'").fetchall()
+    database.close()
+    assert [msgspec.json.decode(detail)["notes"] for (detail,) in events] == [["other-patient"]]

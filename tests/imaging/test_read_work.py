@@ -39,7 +39,7 @@ class Archive(Viewer):
         self._study, self._of = study, of
 
     async def study(self, study_uid: str, *, patient_check: Any, deadline: float) -> Seen | Refused:
-        if patient_check(self._of):
+        if patient_check(self._of).differs:
             return Refused(reason="the images are of another patient: birth date differs", code="other-patient")
         return self._study
 

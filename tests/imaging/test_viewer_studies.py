@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from PIL import Image
+from pydicom import Dataset
 
-from cds_service.imaging.seen import Refused, Seen
+from cds_service.imaging.patient_check import Expected, PatientCheck, check_of
+from cds_service.imaging.seen import Compared, Refused, Seen
 from cds_service.imaging.viewer import Identity, PriorStudy, Viewer
 from cds_service.web.simulator.archive import studies
 from cds_service.web.simulator.patients import load_patients
@@ -32,8 +34,8 @@ def soon() -> float:
     return asyncio.get_running_loop().time() + 60
 
 
-def is_p1(identity: Identity) -> str:
-    return "" if identity.patient_id == "P1" else "patient id"
+def is_p1(identity: Identity) -> Compared:
+    return Compared(agree=("patient id",)) if identity.patient_id == "P1" else Compared(differs="patient id")
 
 
 @asynccontextmanager
@@ -87,6 +89,33 @@ async def test_row_58_images_of_another_patient_are_refused_before_they_are_fetc
 
 
 @pytest.mark.integration
+async def test_row_58_an_id_of_the_same_issuer_that_differs_is_refused_by_search_and_by_header_alike(
+    orthanc: str,
+) -> None:
+    oid = Dataset()
+    oid.UniversalEntityID, oid.UniversalEntityIDType = "1.2.36.146", "ISO"
+    object_ = dicom(
+        StudyInstanceUID="1.2.21", SeriesInstanceUID="1.2.21.1", SOPInstanceUID="1.2.21.7", PatientID="77",
+        IssuerOfPatientID="LAB", IssuerOfPatientIDQualifiersSequence=[oid],
+    )  # fmt: skip
+
+    def patient(own_id: str) -> PatientCheck:
+        return check_of(Expected(identifiers=(("urn:oid:1.2.36.146", own_id),), birth_date="19700101", sex="female"))
+
+    async with looking(orthanc) as (server, viewer):
+        await server.store([object_], deadline=soon())
+        seen = await viewer.study("1.2.21", patient_check=patient("77"), deadline=soon())
+        assert isinstance(seen, Seen), seen
+        assert seen.compared == ("patient id", "birth date", "sex")
+        by_header = viewer.instance("1.2.21", "1.2.21.1", "1.2.21.7", patient_check=patient("78"), deadline=soon())
+        for refused in (await viewer.study("1.2.21", patient_check=patient("78"), deadline=soon()), await by_header):
+            assert isinstance(refused, Refused)
+            assert (refused.code, refused.reason) == (
+                "other-patient", "the images are of another patient: patient id differs",
+            )  # fmt: skip
+
+
+@pytest.mark.integration
 async def test_only_the_sampled_slices_of_a_large_ct_are_shown_in_the_order_of_space(orthanc: str) -> None:
     slices = [
         dicom(ramp(32, 32) + i, "CT", StudyInstanceUID="1.2.30", SeriesInstanceUID="1.2.30.1", SOPInstanceUID=f"1.2.30.1.{i + 1}",
@@ -121,8 +150,9 @@ async def test_the_demo_radiograph_is_drawn_served_and_shown_under_the_uids_of_t
     patient = next(p for p in load_patients(NOW) if p.id == "demo-pneumonia")
     (study,) = studies(patient.resources)
 
-    def check(identity: Identity) -> str:
-        return "" if (identity.patient_id, identity.sex) == (study["patient_id"], "M") else "patient id"
+    def check(identity: Identity) -> Compared:
+        his = (identity.patient_id, identity.sex) == (study["patient_id"], "M")
+        return Compared(agree=("patient id", "sex")) if his else Compared(differs="patient id")
 
     with serving(app) as base:
         async with looking(f"{base}/simulator/dicomweb") as (server, viewer):

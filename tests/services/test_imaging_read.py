@@ -28,6 +28,8 @@ from cds_service.services.imaging_read import ImagingRead
 from cds_service.services.service import Answer, Call
 from cds_service.services.showing import Shown
 from cds_service.settings import Settings
+from fhir_adapters.read.resources import read as read_body
+from fhir_adapters.retrieved import Retrieved, State
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 STUDY = Event(
@@ -47,10 +49,14 @@ REPORT = {"resourceType": "DiagnosticReport", "status": "partial"}
 class OneChart:
     """A chart that was opened already."""
 
-    def __init__(self, studies: tuple[Event, ...]) -> None:
+    def __init__(self, studies: tuple[Event, ...], patient: bytes = b"") -> None:
         person = Person(reference="Patient/p1", sex="male", birth_date=date(1968, 2, 3), birth_precision="day")
         record = Record(now=NOW, person=person, imaging=studies)
-        self._chart = Chart(record=record, findings=[], order_findings=[], pack=load_pack(None))
+        found = Retrieved(key="patient", resource_type="Patient", state=State.PRESENT, resources=[read_body(patient)])
+        self._chart = Chart(
+            record=record, findings=[], order_findings=[], pack=load_pack(None),
+            retrieved={"patient": found} if patient else {},
+        )  # fmt: skip
 
     async def open(self, *_: Any) -> Chart:
         return self._chart
@@ -98,8 +104,9 @@ async def answered(
     studies: tuple[Event, ...] = (STUDY,),
     ai: Switch = Switch.ON,
     tenant: str = "",
+    patient: bytes = b"",
 ) -> Answer:
-    service = ImagingRead(OneChart(studies), Sheets(), Settings(), reads, lambda: ai)  # type: ignore[arg-type]
+    service = ImagingRead(OneChart(studies, patient), Sheets(), Settings(), reads, lambda: ai)  # type: ignore[arg-type]
     request = HookRequest(hook="patient-view", hookInstance="h", context=Context(patientId="p1", userId="u"))
     deadline = asyncio.get_running_loop().time() + 1
     return await service.answer(
@@ -222,6 +229,26 @@ async def test_the_job_is_told_whose_images_they_must_be_and_knows_nothing_of_th
     assert wanted.expected.birth_date == "19680203"
     assert [prior.study_uid for prior in wanted.earlier] == ["1.2.2"]
     assert "token" not in msgspec.json.encode(wanted).decode()
+
+
+@pytest.mark.parametrize(
+    ("patient", "identifiers"),
+    [
+        (
+            b'{"resourceType":"Patient","id":"p1","identifier":[{"system":"urn:x","value":"7"},{"value":"8"},{"system":"y"}]}',
+            (("urn:x", "7"), ("", "8")),
+        ),
+        (b'{"resourceType":"Patient","id":"p2","identifier":[{"system":"urn:x","value":"7"}]}', ()),
+        (b'{"resourceType":"Patient","id":"p1","identifier":[{"system":1,"value":{}}]}', ()),
+        (b'{"resourceType":"Patient","id":"p1"}', ()),
+    ],
+)
+async def test_the_job_is_told_the_identifiers_of_this_patient_to_compare_with_the_images(
+    patient: bytes, identifiers: tuple[tuple[str, str], ...]
+) -> None:
+    reads = Told(Progress(state="preparing"))
+    await answered(reads, patient=patient)
+    assert reads.wanted[0].expected.identifiers == identifiers
 
 
 async def test_no_study_no_card() -> None:

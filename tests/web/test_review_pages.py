@@ -58,6 +58,18 @@ def test_a_report_in_the_archive_is_named_with_what_became_of_it(draft: Draft, s
     assert unsaid not in shown
 
 
+@pytest.mark.parametrize(
+    ("compared", "said"),
+    [
+        (("patient id", "birth date", "sex"), "patient id, birth date, sex agree with the patient"),
+        (("birth date",), "could not be compared"),
+        ((), "was not compared with the record"),
+    ],
+)
+def test_what_says_that_the_images_are_the_patients_is_named(compared: tuple[str, ...], said: str) -> None:
+    assert said in pages.page(replace(WAITING, read=read(compared=compared)), "token")
+
+
 def test_times_are_to_the_minute_in_utc_and_test_weights_are_named_in_the_list() -> None:
     listing = pages.listing([WAITING])
     assert "2026-11-20 08:30 UTC" in listing
