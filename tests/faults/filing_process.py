@@ -1,4 +1,8 @@
-"""A process that accepts a draft and is killed right after the record took it: ``python -m tests.faults.filing_process``."""
+"""A process that decides on a draft and is killed on the way: ``python -m tests.faults.filing_process BASE FOLDER MOMENT DECISION``.
+
+Moments: ``claimed`` (decided and claimed, nothing sent), ``sent`` (the record took it, its answer was not read), ``written``
+(read back, nothing of it stored here).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from cds_service.db.gateway import Gateway
-from cds_service.drafts.draft import Accept, Draft, Person
+from cds_service.drafts.draft import Accept, Decision, Draft, Person, Reject
 from cds_service.drafts.drafts import Drafts
 from cds_service.drafts.store import DraftStore
 from cds_service.drafts.write_back import Outcome, WriteBack
@@ -19,18 +24,38 @@ from fhir_adapters.client import FhirClient
 from fhir_adapters.outbound import Outbound
 from tests.drafts.reads import read
 
+DECISIONS: dict[str, Decision] = {"accept": Accept(), "reject": Reject()}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KilledOnceSent(FhirClient):
+    """The transaction is done in the record; nobody here learns of it."""
+
+    async def transaction(self, bundle: bytes, *, deadline: float) -> Any:
+        await super().transaction(bundle, deadline=deadline)
+        die()
+
 
 class Killed(WriteBack):
-    """Writes as ever, then dies before anything is committed."""
+    """Dies before it writes, or after it wrote and before anything is committed here."""
+
+    moment = ""
 
     async def settle(self, draft: Draft) -> Outcome:
+        if self.moment == "claimed":
+            die()
         outcome = await super().settle(draft)
-        assert outcome.filed == "preliminary", outcome
-        os.kill(os.getpid(), signal.SIGKILL)
+        assert not outcome.fault, outcome
+        if self.moment == "written":
+            die()
         return outcome
 
 
-async def accept(base: str, folder: Path, *, killed: bool) -> Draft:
+async def decide(base: str, folder: Path, decision: str = "accept", moment: str = "") -> Draft:
+    """The draft after its decision, made and decided by this process unless it dies at ``moment``."""
     gateway, cipher = (
         Gateway(f"sqlite:///{folder / 'd.sqlite3'}", folder),
         Cipher([folder.name.encode().ljust(32)[:32]]),
@@ -39,12 +64,13 @@ async def accept(base: str, folder: Path, *, killed: bool) -> Draft:
     async with Outbound(Policy(operator=[base.removesuffix("/simulator/fhir")])) as outbound:
 
         async def connect(_deadline: float) -> FhirClient:
-            return FhirClient(outbound, base)
+            return (KilledOnceSent if moment == "sent" else FhirClient)(outbound, base)
 
-        write_back = (Killed if killed else WriteBack)(connect, {})
+        write_back = Killed(connect, {})
+        write_back.moment = moment
         drafts = Drafts(DraftStore(gateway, cipher), cipher, write_back, busy_s=0.5)
         draft = await drafts.put(read(), patient="demo-pneumonia", study_reference="ImagingStudy/s1", tenant="t")
-        draft = await drafts.decide(draft.id, Accept(), Person(reference="Practitioner/demo-practitioner"))
+        draft = await drafts.decide(draft.id, DECISIONS[decision], Person(reference="Practitioner/demo-practitioner"))
     await gateway.close()
     return draft
 
@@ -70,4 +96,4 @@ async def resumed(base: str, folder: Path, replicas: int) -> tuple[int, Draft]:
 
 
 if __name__ == "__main__":
-    asyncio.run(accept(sys.argv[1], Path(sys.argv[2]), killed=True))
+    asyncio.run(decide(sys.argv[1], Path(sys.argv[2]), decision=sys.argv[4], moment=sys.argv[3]))

@@ -1,4 +1,4 @@
-"""Row 41: killed between the record's yes and our own commit. The replay finds what is there: one report, one Provenance."""
+"""Row 41: killed between claim, write and our own commit. The replay finds what is there: one report, Provenance, AuditEvent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from cds_service.drafts.draft import Draft
 from cds_service.web.simulator.router import attach_simulator
 from cds_service.web.simulator.store import Store
-from tests.faults.filing_process import accept, resumed
+from tests.faults.filing_process import decide, resumed
 
 
 @pytest.fixture
@@ -42,29 +43,71 @@ def kept(store: Store, kind: str, mark: str) -> int:
     return sum(mark in msgspec.json.encode(msgspec.json.decode(row.body)).decode() for row in rows)
 
 
-@pytest.mark.parametrize("deaths", [1, pytest.param(10, marks=pytest.mark.long)])
-def test_row_41_a_process_killed_after_the_record_took_it_leaves_one_report_and_one_provenance(
-    record: tuple[str, Store], tmp_path: Path, deaths: int
+def killed(base: str, folder: Path, moment: str, decision: str = "accept") -> None:
+    command = [sys.executable, "-m", "tests.faults.filing_process", base, str(folder), moment, decision]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    time.sleep(0.6)  # the claim of the dead process runs out
+
+
+def written(store: Store, draft: Draft) -> dict[str, int]:
+    """How many of each resource the record holds of this draft, by how they are tied to its report."""
+    count = {kind: kept(store, kind, draft.report) for kind in ("Provenance", "AuditEvent", "Task")}
+    machines = [kept(store, "Device", name) for name in devices(store, draft.report)]
+    return {"DiagnosticReport": kept(store, "DiagnosticReport", draft.identifier), **count, "Device": sum(machines)}
+
+
+def devices(store: Store, report: str) -> set[str]:
+    """Identifiers of the devices named by the report's Provenance."""
+    found = set()
+    for row in store.compartment("Provenance").rows.values():
+        body = msgspec.json.decode(row.body)
+        if report in str(body["target"]):
+            own_id = body["agent"][0]["who"]["reference"].partition("/")[2]
+            machine = msgspec.json.decode(store.compartment("Device").rows[own_id].body)
+            found.add(machine["identifier"][0]["value"])
+    return found
+
+
+ONCE = {"DiagnosticReport": 1, "Provenance": 1, "AuditEvent": 1, "Task": 1, "Device": 1}
+
+
+@pytest.mark.parametrize(
+    "moments", [("claimed", "sent"), pytest.param(("claimed", *("written",) * 10), marks=pytest.mark.long)]
+)
+def test_row_41_a_draft_whose_process_is_killed_at_one_step_of_filing_after_another_leaves_one_of_each(
+    record: tuple[str, Store], tmp_path: Path, moments: tuple[str, ...]
 ) -> None:
     base, store = record
-    for _ in range(deaths):
-        died = subprocess.run([sys.executable, "-m", "tests.faults.filing_process", base, str(tmp_path)], check=False)
-        assert died.returncode == -signal.SIGKILL
-        time.sleep(0.6)  # the claim of the dead process runs out
-    draft = asyncio.run(accept(base, tmp_path, killed=False))
+    for moment in moments:
+        killed(base, tmp_path, moment)
+    draft = asyncio.run(decide(base, tmp_path))
     assert (draft.filed, draft.fault) == ("preliminary", "")
-    assert kept(store, "DiagnosticReport", draft.identifier) == 1
-    assert kept(store, "Provenance", draft.report) == 1
+    assert written(store, draft) == ONCE
+    again = asyncio.run(decide(base, tmp_path))
+    assert again.settled
+    assert written(store, again) == ONCE
+
+
+def test_row_41_a_process_killed_while_it_withdraws_leaves_one_withdrawal(
+    record: tuple[str, Store], tmp_path: Path
+) -> None:
+    base, store = record
+    asyncio.run(decide(base, tmp_path))
+    killed(base, tmp_path, "sent", "reject")
+    draft = asyncio.run(decide(base, tmp_path, "reject"))
+    assert (draft.filed, draft.fault) == ("entered-in-error", "")
+    assert written(store, draft) == {
+        **ONCE,
+        "Provenance": 2,
+        "AuditEvent": 2,
+    }  # one for the filing, one for the withdrawal
 
 
 def test_row_41_replicas_that_start_after_the_death_finish_the_write_once_and_nobody_is_asked(
     record: tuple[str, Store], tmp_path: Path
 ) -> None:
     base, store = record
-    died = subprocess.run([sys.executable, "-m", "tests.faults.filing_process", base, str(tmp_path)], check=False)
-    assert died.returncode == -signal.SIGKILL
-    time.sleep(0.6)
+    killed(base, tmp_path, "written")
     done, draft = asyncio.run(resumed(base, tmp_path, replicas=3))
     assert (done, draft.settled, draft.filed) == (1, True, "preliminary")
-    assert kept(store, "DiagnosticReport", draft.identifier) == 1
-    assert kept(store, "Provenance", draft.report) == 1
+    assert written(store, draft) == ONCE
