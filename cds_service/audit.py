@@ -21,6 +21,7 @@ import msgspec
 from cds_service.db.gateway import Gateway
 from cds_service.db.spool import Row
 from cds_service.encryption import Cipher
+from cds_service.randomness import random_bytes
 from cds_service.services.service import IssuedCard
 
 WITHHELD = "withheld"
@@ -178,7 +179,7 @@ def row(event: Mapping[str, Any], moment: float) -> Row:
     """The database row of an event of cleaned fields that happened at ``moment`` (seconds since 1970)."""
     at = int(moment * 1000)
     return {
-        "id": f"{at:012x}{os.urandom(10).hex()}",  # in order of time: an index grows at its end
+        "id": f"{at:012x}{random_bytes(10).hex()}",  # in order of time: an index grows at its end
         "at": at,
         "kind": event["event"],
         "client": event.get("client", ""),

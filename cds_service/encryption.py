@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cds_service.errors import ConfigurationError
+from cds_service.randomness import random_bytes
 from cds_service.settings import Settings
 
 KEY_FILE = "encryption.key"
@@ -66,11 +67,12 @@ class Cipher:
         self._names = hmac.new(
             _derive(keys[0], None, b"pseudonym"), digestmod="sha256"
         )  # copied for each name: half the cost
+        self._fingerprints = AESGCM(_derive(keys[0], None, b"fingerprint"))
         self._opener = lru_cache(maxsize=64)(self._derive_opener)
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
         """Ciphertext with its header. ``associated`` names the place it belongs to and is needed again to open it."""
-        nonce = os.urandom(_NONCE)
+        nonce = random_bytes(_NONCE)
         return self._head + nonce + self._sealer.encrypt(nonce, plain, self._head + associated)
 
     def unseal(self, sealed: bytes, associated: bytes) -> bytes:
@@ -95,6 +97,13 @@ class Cipher:
         names = self._names.copy()
         names.update(parts)
         return names.hexdigest()[:32]
+
+    def fingerprint(self, data: bytes) -> bytes:
+        """16 bytes that tell ``data`` from other data: AES-GMAC, many times faster than a hash for a body of 100 kB.
+
+        With its one nonce this is a keyed universal hash and no signature: compare it, keep it only hashed again.
+        """
+        return self._fingerprints.encrypt(bytes(_NONCE), b"", data)
 
     def _derive_opener(self, head: bytes) -> AESGCM:
         master = self._masters.get(head[1 : 1 + _ID])

@@ -103,3 +103,13 @@ def test_several_keys_are_given_with_commas() -> None:
     keys = ",".join(base64.b64encode(key).decode() for key in (OTHER, KEY))
     cipher = load_cipher(Settings.model_validate({"mode": "production", "encryption_key": keys}))
     assert cipher.unseal(Cipher([KEY]).seal(b"old", b""), b"") == b"old"
+
+
+def test_fingerprints_tell_bodies_apart_and_agree_between_processes_of_one_key() -> None:
+    key = bytes(range(32))
+    one, other = Cipher([key]), Cipher([key])
+    body = b'{"hook":"patient-view"}' * 4000
+    assert one.fingerprint(body) == other.fingerprint(body)
+    changed = [body[:at] + b"~" + body[at + 1 :] for at in (0, len(body) // 2, len(body) - 1)]
+    assert len({one.fingerprint(each) for each in (body, *changed, body + b" ", b"")}) == 6
+    assert Cipher([bytes(32)]).fingerprint(body) != one.fingerprint(body)

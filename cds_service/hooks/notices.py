@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from msgspec.structs import replace
 
 from cds_service.hooks.protocol import Card, Coding, Source
+from cds_service.randomness import uuid4
 from cds_service.services.service import Answer, IssuedCard
 
 SYSTEM = "urn:medgemma-cds:notice"
@@ -52,7 +51,7 @@ def join(answer: Answer, notice: Answer) -> Answer:
 
 
 def _notice(service_id: str, topic: str, display: str, summary: str, detail: str) -> Answer:
-    uuid = str(uuid4())
+    uuid = uuid4()
     card = Card(
         summary=summary,
         indicator="warning",

@@ -71,6 +71,10 @@ class ReplayStore:
             self._put(key, _Kept(request, sealed, expires_at))
         return len(rows)
 
+    def fingerprint(self, body: bytes) -> bytes:
+        """What tells one body from another, for ``find`` and ``keep``."""
+        return self._cipher.fingerprint(body)
+
     async def find(
         self, client: str, service: str, hook_instance: str, body_hash: bytes, deadline: float
     ) -> bytes | None:

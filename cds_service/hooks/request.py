@@ -6,7 +6,6 @@ aside and noted, never guessed; only what no answer can do without is a 400. Unk
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -29,10 +28,10 @@ NEEDS_ORDERS = frozenset({"order-select", "order-sign"})
 
 
 class Parsed(NamedTuple):
-    """A readable request, the digest that tells a retry from a new question, and what was set aside while reading."""
+    """A readable request, the body that tells a retry from a new question, and what was set aside while reading."""
 
     request: HookRequest
-    digest: bytes
+    asked: bytes  # without ``fhirAuthorization``: a retry asks the same with a fresh token
     notes: tuple[str, ...]
 
 
@@ -80,14 +79,11 @@ def parse(body: bytes, service_hook: str) -> Parsed:
         prefetch=wire.prefetch,
         extension=None if wire.extension is _NONE else wire.extension,
     )
-    return Parsed(request, digest(body, wire.fhirAuthorization), tuple(notes))
+    return Parsed(request, _asked(body, wire.fhirAuthorization), tuple(notes))
 
 
-def digest(body: bytes, authorization: Raw) -> bytes:
-    """SHA-256 of the body without its ``fhirAuthorization``: a retry asks the same with a fresh token."""
-    if authorization is not _NONE:
-        body = body.replace(bytes(authorization), b"", 1)
-    return hashlib.sha256(body).digest()
+def _asked(body: bytes, authorization: Raw) -> bytes:
+    return body if authorization is _NONE else body.replace(bytes(authorization), b"", 1)
 
 
 def _check(wire: _Wire, service_hook: str, notes: list[str]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
-from uuid import uuid4
 
 import msgspec
 from msgspec import Raw, Struct
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from cds_service.hooks.markdown import clean, escape
 from cds_service.hooks.profiles import Profile, origin
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Response, Source, Suggestion, encode
+from cds_service.randomness import uuid4
 from cds_service.services.service import Answer, IssuedCard
 
 SUMMARY_LIMIT = 139  # characters: the specification says fewer than 140
@@ -72,7 +72,7 @@ def _card(card: Card, profile: Profile, notes: list[str]) -> Card:
         summary=_cut_words(clean(card.summary), min(profile.summary_length, SUMMARY_LIMIT)) or NOTHING_SAID,
         indicator=card.indicator if card.indicator in RANK else "warning",
         source=_source(card.source),
-        uuid=card.uuid or str(uuid4()),
+        uuid=card.uuid or uuid4(),
         detail=_detail(detail, profile.detail_length, notes),
         suggestions=suggestions,
         selectionBehavior=behavior,
@@ -133,7 +133,7 @@ def _suggestions(suggestions: Iterable[Suggestion], profile: Profile) -> tuple[l
         first = replace(
             suggestion,
             label=label,
-            uuid=suggestion.uuid or str(uuid4()),
+            uuid=suggestion.uuid or uuid4(),
             isRecommended=suggestion.isRecommended or None,
             actions=actions,
         )
@@ -147,7 +147,7 @@ def _split(suggestion: Suggestion, size: int) -> list[Suggestion]:
         return [suggestion]
     parts = [actions[start : start + size] for start in range(0, len(actions), size)]
     return [
-        replace(suggestion, actions=part, uuid=suggestion.uuid if number == 0 else str(uuid4()))
+        replace(suggestion, actions=part, uuid=suggestion.uuid if number == 0 else uuid4())
         for number, part in enumerate(parts)
     ]
 

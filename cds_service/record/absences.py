@@ -68,4 +68,5 @@ def _reported(answer: Answer) -> list[Absence]:
 
 
 def _types(answers: Iterable[Answer]) -> set[str]:
-    return {view.resourceType for a in answers for page in a.resources for view in page.views}
+    kinds = {type(view): view for a in answers for page in a.resources for view in page.views}
+    return {view.resourceType for view in kinds.values()}

@@ -271,8 +271,14 @@ class Record(Struct, frozen=True, kw_only=True):
         """Every usable fact, newest first within its kind."""
         for series in self.readings.values():
             yield from series
+        yield from self.others
+        yield from self.entries()
+        yield from self.orders
+
+    def entries(self) -> Iterator[Fact]:
+        """The usable facts that are neither readings nor drafts."""
         for kind in (
-            self.others, self.problems, self.allergies, self.medications, self.encounters, self.procedures,
-            self.immunizations, self.reports, self.documents, self.imaging, self.requests, self.goals, self.orders,
+            self.problems, self.allergies, self.medications, self.encounters, self.procedures, self.immunizations,
+            self.reports, self.documents, self.imaging, self.requests, self.goals,
         ):  # fmt: skip
             yield from kind

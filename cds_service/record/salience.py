@@ -6,13 +6,13 @@ One reading stands for a series; its predecessor joins it when the value changed
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from msgspec import Struct, field
 
-from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading, Record
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading, Record
 from cds_service.record.trend import trend
 from cds_service.record.units import table
 from cds_service.record.wording import level
@@ -44,12 +44,14 @@ def rank(record: Record, budget: int) -> Selection:
 
 def _left_out(record: Record, chosen: Iterable[Fact]) -> Counter[str]:
     """How many of each kind were not chosen. A series is of one kind, so that it is asked once."""
-    left: Counter[str] = Counter()
-    for series in (*record.readings.values(), *([reading] for reading in record.others)):
+    left: defaultdict[str, int] = defaultdict(int)
+    for series in record.readings.values():
         left[kind_of(series[0])] += len(series)
-    left.update(kind_of(fact) for fact in record.facts() if not isinstance(fact, Order | Reading))
-    left.subtract(kind_of(fact) for fact in chosen)
-    return +left
+    for fact in (*record.others, *record.entries()):
+        left[kind_of(fact)] += 1
+    for fact in chosen:
+        left[kind_of(fact)] -= 1
+    return Counter({kind: count for kind, count in left.items() if count > 0})
 
 
 def kind_of(fact: Fact) -> str:

@@ -5,7 +5,7 @@ A change counts only when it is larger than what repeated measurement alone expl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,18 +25,33 @@ class Trend(Struct, frozen=True):
     direction: str
 
 
+NONE = Trend(None, None, "")
+
+
+def _exact(series: Iterable[Reading]) -> Iterator[Reading]:
+    """Readings that may enter a formula and are dated."""
+    for reading in series:
+        if reading.time is not None and reading.value is not None and not reading.comparator and reading.refusal is None:
+            yield reading
+
+
 def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
     """The trend of a concept's readings (newest first). Bounds, texts, refused and undated readings take no part.
 
     ``within`` limits the window to the time before the newest reading.
     """
-    exact = [r for r in series if r.exact and r.time is not None]
-    if within is not None and exact and exact[0].time is not None:
-        oldest = exact[0].time - within
-        exact = [r for r in exact if r.time is not None and r.time >= oldest]
-    if not exact:
-        return Trend(None, None, "")
-    last, first = exact[0], exact[-1]
+    last = next(_exact(series), None)
+    if last is None or last.time is None:
+        return NONE
+    first = last
+    if within is None:
+        first = next(_exact(reversed(series)), last)
+    else:
+        oldest = last.time - within
+        for reading in _exact(series):
+            if reading.time is None or reading.time < oldest:
+                break
+            first = reading
     if first.time == last.time or first.value is None or last.value is None:
         return Trend(first, last, "")
     concept = table().concepts.get(last.concept)

@@ -30,12 +30,15 @@ FLAG_WORDS = {
 
 def number(value: Decimal) -> str:
     """A decimal without exponent; trailing zeros as written."""
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -DECIMALS:
-        value = ROUNDED.plus(value) if value.adjusted() < DECIMALS else value.quantize(Decimal(1))
+    text = str(value)
+    if "E" in text:
         text = format(value, "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return format(value, "f")
+    point = text.find(".")
+    if point < 0 or len(text) - point - 1 <= DECIMALS:
+        return text
+    value = ROUNDED.plus(value) if value.adjusted() < DECIMALS else value.quantize(Decimal(1))
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def unit(code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cds_service.rules.scores import (
@@ -58,4 +59,9 @@ def calculate(name: str, inputs: Mapping[str, Any]) -> Outcome:
 
 def run(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object of DESIGN §7. Raises ``KeyError`` for an unknown name, never for the inputs."""
-    return CALCULATORS[name].run(inputs)
+    return CALCULATORS[name].run(inputs) if inputs else {**_without_inputs(name)}
+
+
+@cache
+def _without_inputs(name: str) -> dict[str, Any]:
+    return CALCULATORS[name].run({})

@@ -112,6 +112,9 @@ class CriticalTable:
             population: tuple(limit for row in rows if (limit := self._resolve(row, population)) is not None)
             for population in ("", *POPULATIONS)
         }
+        self.by_concept = {
+            population: {limit.concept: limit for limit in limits} for population, limits in self.limits.items()
+        }
         concepts = [row.concept for row in rows]
         twice = {concept for concept in concepts if concepts.count(concept) > 1}
         if twice:

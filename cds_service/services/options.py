@@ -6,7 +6,6 @@ Everything but the names and the supporting sentences is a template, so that an 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from cds_service.assessments.task import Checked
 from cds_service.grounding.statement import Statement
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
+from cds_service.randomness import uuid4
 from cds_service.services import assessed, cited, layout
 from cds_service.services.service import IssuedCard
 
@@ -35,7 +35,7 @@ def card(topic: Coding, found: Sequence[Options], sheet: layout.Sheet, facts: ci
     found = [each for each in found if each.checked.statements]
     if not found:
         return None
-    first, uuid = found[0].checked, str(uuid4())
+    first, uuid = found[0].checked, uuid4()
     names = dict.fromkeys(said.name for each in found for said in each.checked.statements)
     label = assessed.label(first)
     made = Card(

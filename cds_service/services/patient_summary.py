@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -12,6 +11,7 @@ from cds_service.assessments.texts import Outcome
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.models.summarise import WITHHELD, Summariser, Summary
+from cds_service.randomness import uuid4
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity
@@ -109,7 +109,7 @@ def _summary_card(
         parts += [escape(unsaid)] if unsaid else []
     if gaps:
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
-    uuid = str(uuid4())
+    uuid = uuid4()
     headline = _headline(summary, remarks, gaps)
     card = Card(
         summary=layout.fit(headline, sheet.profile.summary_length),

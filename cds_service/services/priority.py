@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Action, Card, Coding, Source, Suggestion, decode_as_written
+from cds_service.randomness import uuid4
 from cds_service.record.facts import Order
 from cds_service.rules.catalogue import Finding, Severity
 from cds_service.services import assessed, cited, layout
@@ -47,7 +47,7 @@ def card(suggested: Sequence[Suggested], sheet: layout.Sheet, facts: cited.Facts
     if not suggested:
         return None
     findings = list({id(f): f for each in suggested for f in each.findings}.values())
-    uuid = str(uuid4())
+    uuid = uuid4()
     laid = layout.Laid(
         Card(
             uuid=uuid,

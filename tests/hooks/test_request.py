@@ -95,13 +95,13 @@ def test_a_byte_order_mark_is_forgiven() -> None:
     assert parse(b"\xef\xbb\xbf" + msgspec.json.encode(bodies.request()), "patient-view").request.hook == "patient-view"
 
 
-def test_the_digest_ignores_the_token_and_nothing_else() -> None:
+def test_what_is_asked_leaves_out_the_token_and_nothing_else() -> None:
     body = bodies.request(fhirServer="https://fhir.example", fhirAuthorization={"access_token": "a"})
-    first = parse(msgspec.json.encode(body), "patient-view").digest
+    first = parse(msgspec.json.encode(body), "patient-view").asked
     fresh = {**body, "fhirAuthorization": {"access_token": "b", "expires_in": 1}}
-    assert parse(msgspec.json.encode(fresh), "patient-view").digest == first
+    assert parse(msgspec.json.encode(fresh), "patient-view").asked == first
     for changed in ({"prefetch": {}}, {"context": bodies.context("patient-view", "p2")}, {"fhirServer": "https://x"}):
-        assert parse(msgspec.json.encode({**body, **changed}), "patient-view").digest != first
+        assert parse(msgspec.json.encode({**body, **changed}), "patient-view").asked != first
 
 
 def test_a_token_shows_nothing_of_itself() -> None:

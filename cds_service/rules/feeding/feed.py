@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from cds_service.record.facts import Problem, Reading, Record
 from cds_service.rules.feeding.result import ScoreResult
 from cds_service.rules.feeding.states import Dialysis, Entries, PregnancyState, dialysis_state, entries, pregnancy_state
+from cds_service.rules.scores.calculator import Value
 
 OLDEST = 130  # years; no calculator accepts more
 
@@ -60,3 +62,9 @@ class Feed:
     def population(self) -> dict[str, Any]:
         """Guard inputs every calculator takes; an unrecorded pregnancy does not stop a formula."""
         return {"age_years": self.age, "pregnant": self.pregnancy.state == "pregnant"}
+
+    @cached_property
+    def guarded(self) -> dict[str, Value]:
+        """``population`` as guards take it."""
+        pregnant: Value = self.population["pregnant"]
+        return {"pregnant": pregnant} if self.age is None else {"pregnant": pregnant, "age_years": Decimal(self.age)}

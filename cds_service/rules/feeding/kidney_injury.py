@@ -21,6 +21,8 @@ from cds_service.rules.scores.kidney_injury import MG_DL, UMOL_L, creatinine_sta
 NAME = "KDIGO_AKI"
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
+YEAR = 365 * DAY
+NOTHING = Decimal(0)
 
 
 class Comparison(Struct, frozen=True):
@@ -40,17 +42,16 @@ def molar(reading: Reading) -> Decimal | None:
 
 def mass(reading: Reading) -> Decimal:
     """Creatinine in mg/dL; 88.4 µmol/L are 1 mg/dL, as in the formulas."""
-    umol = molar(reading)
-    if umol is not None:
-        return umol / UMOL_PER_MG_DL
-    return reading.value if reading.value is not None else Decimal(0)
+    if reading.written_unit == "umol/L" and reading.written_value is not None:
+        return reading.written_value / UMOL_PER_MG_DL
+    return reading.value if reading.value is not None else NOTHING
 
 
 def _compare(rule: str, current: Reading, baseline: Sequence[Reading], hours: Decimal) -> Comparison:
     """``current`` against the median of ``baseline``, in µmol/L where every value was written in it."""
     now = molar(current)
     before = [value for value in map(molar, baseline) if value is not None]
-    value = Decimal(median(map(mass, baseline)))
+    value = mass(baseline[0]) if len(baseline) == 1 else Decimal(median(map(mass, baseline)))
     if now is not None and len(before) == len(baseline):
         stage = creatinine_stage(Decimal(median(before)), now, hours, UMOL_L)
     else:
@@ -68,13 +69,11 @@ def compare(current: Reading, creatinines: Sequence[Reading]) -> Comparison | No
     2012 allows. Described in https://doi.org/10.1371/journal.pone.0131909
     """
     now = moment(current)
-    earlier = [r for r in creatinines if timedelta(0) < now - moment(r) <= 365 * DAY]
-    week = [r for r in earlier if now - moment(r) <= WEEK]
+    earlier = [r for r in creatinines if now - YEAR <= moment(r) < now]
+    week = [r for r in earlier if moment(r) >= now - WEEK]
+    days = [r for r in week if moment(r) >= now - 2 * DAY]
     found: list[Comparison] = []
-    for rule, group in (
-        ("the lowest of the last 48 h", [r for r in week if now - moment(r) <= 2 * DAY]),
-        ("the lowest of the last 7 days", week),
-    ):
+    for rule, group in (("the lowest of the last 48 h", days), ("the lowest of the last 7 days", week)):
         if group:
             lowest = min(group, key=mass)
             hours = Decimal(int((now - moment(lowest)).total_seconds())) / 3600
@@ -87,9 +86,12 @@ def compare(current: Reading, creatinines: Sequence[Reading]) -> Comparison | No
 
 def worst_week(current: Reading, creatinines: Sequence[Reading]) -> Comparison | None:
     """``compare`` for the highest creatinine of the 7 days up to ``current``: recovering is not a steady state."""
+    return compare(_highest_of_week(current, creatinines), creatinines)
+
+
+def _highest_of_week(current: Reading, creatinines: Sequence[Reading]) -> Reading:
     now = moment(current)
-    week = [r for r in creatinines if timedelta(0) <= now - moment(r) <= WEEK]
-    return compare(max(week, key=mass), creatinines) if week else None
+    return max([r for r in creatinines if timedelta(0) <= now - moment(r) <= WEEK], key=mass, default=current)
 
 
 def aki_stage(feed: Feed) -> ScoreResult:
@@ -117,7 +119,8 @@ def aki_stage(feed: Feed) -> ScoreResult:
         result = calculators.run(NAME, {"current_mg_dl": current.value})
         text = f"AKI not excluded: no other creatinine within 365 days to compare {written(current)} with"
         return ScoreResult(NAME, result, (current,), ("an earlier creatinine",), text=text)
-    return _staged(best, worst_week(current, feed.creatinines))
+    highest = _highest_of_week(current, feed.creatinines)
+    return _staged(best, best if highest is current else compare(highest, feed.creatinines))
 
 
 def _staged(best: Comparison, peak: Comparison | None) -> ScoreResult:

@@ -27,6 +27,7 @@ from cds_service.rules.feeding.windows import (
     not_recorded,
     window,
 )
+from cds_service.rules.scores.calculator import Calculator, Impossible, Outcome, Status, Value
 
 # The item of the record behind each input: one concept, or several of which the newest speaks.
 CONCEPTS: Mapping[str, tuple[str, ...]] = {
@@ -48,7 +49,7 @@ CONCEPTS: Mapping[str, tuple[str, ...]] = {
 _WORDS = {"supplemental_o2": "oxygen", "acvpu": "consciousness", "gcs": "consciousness", "confusion": "consciousness"}
 
 # Values that score nothing. They stand in for what is missing when a lower bound is computed, and nowhere else.
-NEUTRAL: Mapping[str, Any] = {
+NEUTRAL: Mapping[str, Value] = {
     "rr": Decimal(16),
     "spo2": Decimal(97),
     "supplemental_o2": False,
@@ -123,20 +124,20 @@ def ask(feed: Feed, question: Question, extra: Mapping[str, Any], cited: tuple[F
 
     A bound has in its ``result`` also ``at_least`` and ``lower_bound`` (all outputs, were everything missing normal).
     """
-    name = question.name
+    name, calculator = question.name, calculators.CALCULATORS[question.name]
     series = {key: fresh(feed.record, name, *CONCEPTS[key]) for key in question.signs}
     newest = _newest(feed, question, series)
     complete = newest if not newest.missing else _complete(feed, question, series)
-    total = None if complete is None else calculators.run(name, {**values(complete.used), **extra})
+    total = None if complete is None else calculator.run({**values(complete.used), **extra})
     if complete is newest and total is not None and total["status"] == "ok":
         return _answer(question, total, complete, cited)
-    lower = _least(question, newest, extra)
+    known, lower = _bounded(calculator, question, newest, extra)
     least = lower[question.result]
     if complete is not None and total is not None and total["status"] == "ok":
         newer_is_worse = least is not None and least >= total[question.result]
         if not newer_is_worse:
             return _answer(question, total, complete, cited)
-    result = calculators.run(name, {**values(newest.used), **extra})
+    result = calculator.answer(known)
     seen = (*newest.used.values(), *newest.bounds.values())
     if not seen or least is None:
         why = "a value outside the possible range" if seen else "no vital signs within 12 h"
@@ -194,13 +195,27 @@ def _laboratory(feed: Feed, question: Question, signs: Mapping[str, Reading]) ->
     return found
 
 
-def _least(question: Question, seen: Observed, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The result if everything missing were normal and every bound as near to normal as it can be."""
-    given: dict[str, Any] = {key: NEUTRAL[key] for key in (*question.signs, *question.companions)}
+def _bounded(
+    calculator: Calculator, question: Question, seen: Observed, extra: Mapping[str, Any]
+) -> tuple[Outcome, dict[str, Any]]:
+    """The answer to what is known, and the one if everything missing were normal."""
+    given = {**values(seen.used), **extra}
+    try:
+        known = calculator.parse(given)
+    except Impossible:
+        impossible = Outcome(Status.INVALID)
+        return impossible, calculator.answer(impossible)
+    least = calculator.conclude({**_neutral(question, seen, extra), **known})
+    return calculator.conclude(known, given), calculator.answer(least)
+
+
+def _neutral(question: Question, seen: Observed, extra: Mapping[str, Any]) -> dict[str, Value]:
+    """Everything as if it were normal, every bound as near to normal as it can be."""
+    given: dict[str, Value] = {key: NEUTRAL[key] for key in (*question.signs, *question.companions)}
     if extra.get("spo2_scale") == 2:
         given["spo2"] = Decimal(90)
     for key, reading in seen.bounds.items():
         if key in given and reading.value is not None:
             nearest = min if reading.comparator.startswith("<") else max
-            given[key] = nearest(given[key], reading.value)
-    return calculators.run(question.name, {**given, **values(seen.used), **extra})
+            given[key] = nearest(Decimal(given[key]), reading.value)
+    return given

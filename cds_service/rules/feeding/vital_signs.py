@@ -61,7 +61,7 @@ SHOCK_INDEX = Question(
 
 def refused(feed: Feed, name: str, title: str) -> ScoreResult | None:
     """The answer where the population alone decides: not applicable, or the age not known."""
-    reason = calculators.CALCULATORS[name].refusal(calculators.CALCULATORS[name].parse(feed.population))
+    reason = calculators.CALCULATORS[name].refusal(feed.guarded)
     if reason:
         facts = feed.pregnancy.facts if reason == "pregnancy" else ()
         return withheld(name, reason, f"{title} does not apply {REFUSED[reason]}", facts)

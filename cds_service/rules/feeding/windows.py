@@ -112,6 +112,8 @@ def lacking(record: Record, calculator: str, key: str, concepts: Sequence[str], 
     word = key if key in _WORDS else _TABLE.words[concepts[0]]
     if picked is not None:
         return f"{word} (recorded as {written(picked)})"
+    if not record.refused and record.readings.keys().isdisjoint(concepts):
+        return word
     if fresh(record, calculator, *concepts):
         return f"{word} (too long before the others)"
     oldest = max(limit(calculator, concept) for concept in concepts)

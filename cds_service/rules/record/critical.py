@@ -31,12 +31,15 @@ class FlagGiven(Given, frozen=True):
 
 def limits(situation: Situation) -> Sequence[Limit]:
     """The limits of this patient's population; adult ones where the age is not known."""
-    table = situation.tables.critical.limits
+    return situation.tables.critical.limits[_population(situation)]
+
+
+def _population(situation: Situation) -> str:
     if situation.newborn:
-        return table["newborn"]
+        return "newborn"
     if situation.dialysis.maintenance or situation.problems("kidney-failure"):
-        return table["kidney-failure"]
-    return table["child"] if situation.age is not None and situation.age < 18 else table[""]
+        return "kidney-failure"
+    return "child" if situation.age is not None and situation.age < 18 else ""
 
 
 def newest(series: Sequence[Reading], limit: Limit) -> Reading | None:
@@ -126,7 +129,7 @@ def critical_flag(rule: Rule, given: FlagGiven, situation: Situation) -> Iterato
     """The laboratory's own critical flag on a newest result that no limit of the table has already called critical."""
     record = situation.record
     oldest = record.now - timedelta(hours=given.hours)
-    by_concept = {limit.concept: limit for limit in limits(situation)}
+    by_concept = situation.tables.critical.by_concept[_population(situation)]
     for concept, series in record.readings.items():
         reading = series[0]
         if not reading.flags or reading.time is None or reading.time < oldest or FLAGS.isdisjoint(reading.flags):

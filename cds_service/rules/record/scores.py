@@ -289,6 +289,8 @@ def long_qtc(situation: Situation, given: Interval) -> tuple[Reading, Decimal, s
     if reported is not None:
         long = Condition(concept="qtc", at_least=given.at_ms).met(reported)
         return (reported, reported.value, "") if long and reported.value is not None else None
+    if "qt" not in situation.record.readings:
+        return None
     result = situation.score("QTc")
     value = result.result.get("fridericia")
     if not result.ok or value is None or Decimal(str(value)) < given.at_ms:

@@ -85,7 +85,17 @@ class Input(Struct, frozen=True, kw_only=True):
         """The value as decimal, boolean or word; None where sex is neither male nor female. Raises ``Impossible``."""
         kind = self.kind
         if kind is Kind.NUMBER or kind is Kind.INTEGER:
-            return self._number(given)
+            number = decimal(given)
+            if (
+                number is None
+                or not self.minimum <= number <= self.maximum
+                or (self.positive and not number)
+                or (kind is Kind.INTEGER and number != number.to_integral_value())
+            ):
+                raise Impossible(self.key)
+            return number
+        if kind is Kind.BOOLEAN and isinstance(given, bool):
+            return given
         if kind is Kind.SEX:
             return given if given in ("male", "female") else None
         if kind is Kind.CHOICE:
@@ -100,17 +110,6 @@ class Input(Struct, frozen=True, kw_only=True):
         if isinstance(word, str) and word in self.choices:
             return word
         raise Impossible(self.key)
-
-    def _number(self, given: Any) -> Decimal:
-        number = decimal(given)
-        if (
-            number is None
-            or not self.minimum <= number <= self.maximum
-            or (self.positive and not number)
-            or (self.kind is Kind.INTEGER and number != number.to_integral_value())
-        ):
-            raise Impossible(self.key)
-        return number
 
 
 class Output(Struct, frozen=True):
@@ -162,7 +161,7 @@ class Calculator(Struct, frozen=True, kw_only=True):
     function: Callable[..., Struct]
     guards: tuple[Guard, ...] = ()
     alternatives: tuple[tuple[str, ...], ...] = ()
-    accepted: tuple[Input, ...] = ()  # the inputs, and the guards' that are none of them
+    accepted: Mapping[str, Input] = {}  # the inputs by key, and the guards' that are none of them
     required: tuple[str, ...] = ()  # keys required outside alternatives
     grouped: frozenset[str] = frozenset()  # keys of alternatives
     events: frozenset[str] = frozenset()  # keys that say nothing when false
@@ -171,12 +170,12 @@ class Calculator(Struct, frozen=True, kw_only=True):
     def parse(self, given: Mapping[str, Any]) -> dict[str, Value]:
         """The declared keys that hold a value. Raises ``Impossible``."""
         values: dict[str, Value] = {}
-        for item in self.accepted:
-            raw = given.get(item.key)
-            if raw is not None:
+        for key, raw in given.items():
+            item = self.accepted.get(key)
+            if item is not None and raw is not None:
                 parsed = item.parse(raw)
                 if parsed is not None:
-                    values[item.key] = parsed
+                    values[key] = parsed
         return values
 
     def refusal(self, values: Values) -> str:
@@ -189,13 +188,19 @@ class Calculator(Struct, frozen=True, kw_only=True):
     def calculate(self, given: Mapping[str, Any]) -> Outcome:
         """The typed answer to JSON inputs; never raises for what ``given`` holds."""
         try:
-            values = self.parse(given)
-            reason = self.refusal(values)
-            if reason:
-                return Outcome(Status.NOT_APPLICABLE, reason=reason)
-            missing, used = self._select(values, given)
-            if missing:
-                return Outcome(Status.INCOMPLETE, missing=missing)
+            return self.conclude(self.parse(given), given)
+        except Impossible:
+            return Outcome(Status.INVALID)
+
+    def conclude(self, values: Values, given: Mapping[str, Any] | None = None) -> Outcome:
+        """The typed answer to parsed values; ``given`` tells which keys a caller named, null ones included."""
+        reason = self.refusal(values)
+        if reason:
+            return Outcome(Status.NOT_APPLICABLE, reason=reason)
+        missing, used = self._select(values, values if given is None else given)
+        if missing:
+            return Outcome(Status.INCOMPLETE, missing=missing)
+        try:
             return Outcome(Status.OK, self.function(**used))
         except Impossible:
             return Outcome(Status.INVALID)
@@ -207,8 +212,9 @@ class Calculator(Struct, frozen=True, kw_only=True):
     def answer(self, outcome: Outcome) -> dict[str, Any]:
         """An outcome as the JSON object of DESIGN §7, result keys null unless the status is ok."""
         answer: dict[str, Any] = {"status": outcome.status.value}
+        result = outcome.result
         for output in self.outputs:
-            answer[output.key] = None if outcome.result is None else plain(getattr(outcome.result, output.key))
+            answer[output.key] = None if result is None else plain(getattr(result, output.key))
         if outcome.status is Status.INCOMPLETE:
             answer["missing"] = list(outcome.missing)
         if outcome.reason:
@@ -243,7 +249,6 @@ def declare(
     alternatives: tuple[tuple[str, ...], ...] = (),
 ) -> Calculator:
     """A calculator with its texts of calculators.toml."""
-    keys = {item.key for item in inputs}
     grouped = frozenset(key for group in alternatives for key in group)
     return Calculator(
         name=name,
@@ -253,7 +258,7 @@ def declare(
         function=function,
         guards=guards,
         alternatives=alternatives,
-        accepted=(*inputs, *(item for item in GUARD_INPUTS if item.key not in keys)),
+        accepted={item.key: item for item in (*GUARD_INPUTS, *inputs)},
         required=tuple(item.key for item in inputs if item.required and item.key not in grouped),
         grouped=grouped,
         events=frozenset(item.key for item in inputs if item.kind is Kind.EVENT),
