@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fhir_adapters.dicom import sandbox
-from fhir_adapters.dicom.worker import work
+from fhir_adapters.dicom.worker import UNPROTECTED, work
 
 
 def serve(control: int, job: str, preload: Sequence[str], memory_bytes: int) -> None:
@@ -70,6 +70,8 @@ def _fork(asked: socket.socket, handle: int, run: Callable[..., bytes], memory_b
         asked.close()
         sandbox.enter(memory_bytes)
         status = work(handle, run)
+    except sandbox.Unprotected:
+        status = UNPROTECTED
     finally:
         os._exit(status)
 

@@ -1,7 +1,8 @@
 """What a decode worker may not do: grow, reach a network, start programs, write files, outlive its parent. Linux.
 
-The limits of memory and files hold by the kernel everywhere. The network namespace needs a right that some containers
-withhold; the audit hook then still stops every socket that Python code would open.
+All of it holds by the kernel. A filter of system calls (``seccomp``) refuses sockets, programs and changes to files; a network
+namespace of its own, where one is permitted, leaves nothing to reach. A worker that gets neither does not start: what it decodes
+is of strangers. The audit hook names what Python code would do before the kernel refuses it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ import signal
 import sys
 from typing import Any
 
+from fhir_adapters.dicom import seccomp
+
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.posix_spawn", "os.system", "os.fork", "shutil.", "ctypes.")
 OPEN_FILES = 32
+
+
+class Unprotected(OSError):
+    """The kernel gives neither a filter of system calls nor a network namespace: nothing is decoded here."""
 
 
 def enter(memory_bytes: int) -> None:
@@ -24,8 +31,7 @@ def enter(memory_bytes: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    apart = own_network(libc)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # codecs write of what they read
         os.dup2(null, stream)
@@ -36,7 +42,14 @@ def enter(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if not seccomp.forbid(libc) and not apart:
+        raise Unprotected
     sys.addaudithook(_watch)
+
+
+def own_network(libc: ctypes.CDLL) -> bool:
+    """A network namespace without an interface that is up; False where the kernel or the container permits none."""
+    return libc.unshare(CLONE_NEWNET) == 0 or libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
 
 
 def _watch(event: str, _arguments: tuple[Any, ...]) -> None:

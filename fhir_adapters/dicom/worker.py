@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 OK, MEMORY, FAILED = b"K", b"M", b"F"
 MORE = b"+"  # before a piece of a request that is not its last: films are never copied to stand behind the request
+UNPROTECTED = 71  # exit status of a worker that could not be cut off from the network
 HEAD = 9  # one byte of state, eight of length
 
 

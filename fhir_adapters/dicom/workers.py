@@ -210,6 +210,8 @@ class Workers:
 
 
 def _how(status: int) -> str:
+    if status == worker.UNPROTECTED:
+        return "this kernel cuts no decoder off from the network: neither seccomp nor a network namespace"
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
