@@ -49,7 +49,7 @@ def enter(memory_bytes: int) -> None:
 
 def own_network(libc: ctypes.CDLL) -> bool:
     """A network namespace without an interface that is up; False where the kernel or the container permits none."""
-    return libc.unshare(CLONE_NEWNET) == 0 or libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
+    return any(libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
 
 
 def _watch(event: str, _arguments: tuple[Any, ...]) -> None:
