@@ -83,7 +83,7 @@ def _numbers(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _milliseconds(value: Any) -> Any:
-    return _numbers(value) if isinstance(value, Mapping) else _number(value)
+    return _number(value) if isinstance(value, int | float) else _numbers(value)
 
 
 def _versions(texts: Iterable[str]) -> list[str]:

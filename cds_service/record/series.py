@@ -22,20 +22,21 @@ _BY_TIME = attrgetter("time")
 
 def newest_first(facts: list[F]) -> list[F]:
     """Dated facts newest first, undated ones last; ties by reference, so that the order of arrival does not matter."""
-    if len(facts) < 2:
-        return facts
+    return facts if len(facts) < 2 else _ordered(facts)[0]
+
+
+def _ordered(facts: list[F]) -> tuple[list[F], bool]:
+    """The facts in order, and whether two of them are of one moment."""
     try:
         facts.sort(key=_BY_TIME, reverse=True)
     except TypeError:  # an undated one is among them
         dated = [f for f in facts if f.time is not None]
         undated = sorted((f for f in facts if f.time is None), key=lambda f: (f.time_text, *_tie(f)), reverse=True)
-        return newest_first(dated) + undated
-    return _untie(facts) if _ties(facts) else facts
-
-
-def _ties(facts: list[F]) -> bool:
+        ordered, tied = _ordered(dated)
+        return ordered + undated, tied or len(undated) > 1
     times = list(map(_BY_TIME, facts))
-    return any(map(eq, times, islice(times, 1, None)))
+    tied = any(map(eq, times, islice(times, 1, None)))
+    return (_untie(facts) if tied else facts), tied
 
 
 def _untie(facts: list[F]) -> list[F]:
@@ -49,8 +50,8 @@ def _tie(fact: Fact) -> tuple[str, ...]:
 
 def settle(readings: list[Reading], refused: list[Reading]) -> list[Reading]:
     """One concept's readings in order; superseded and repeated ones moved to ``refused``."""
-    ordered = newest_first(readings)
-    return _settle_ties(ordered, refused) if len(ordered) > 1 and _ties(ordered) else ordered
+    ordered, tied = _ordered(readings)
+    return _settle_ties(ordered, refused) if tied else ordered
 
 
 def _settle_ties(ordered: list[Reading], refused: list[Reading]) -> list[Reading]:

@@ -5,8 +5,8 @@ A change counts only when it is larger than what repeated measurement alone expl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -28,30 +28,25 @@ class Trend(Struct, frozen=True):
 NONE = Trend(None, None, "")
 
 
-def _exact(series: Iterable[Reading]) -> Iterator[Reading]:
-    """Readings that may enter a formula and are dated."""
-    for reading in series:
-        if reading.time is not None and reading.value is not None and not reading.comparator and reading.refusal is None:
-            yield reading
-
-
 def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
     """The trend of a concept's readings (newest first). Bounds, texts, refused and undated readings take no part.
 
     ``within`` limits the window to the time before the newest reading.
     """
-    last = next(_exact(series), None)
-    if last is None or last.time is None:
+    first = last = None
+    oldest: datetime | None = None
+    for reading in series:
+        time = reading.time
+        if time is None or reading.value is None or reading.comparator or reading.refusal is not None:
+            continue
+        if last is None:
+            last = reading
+            oldest = None if within is None else time - within
+        elif oldest is not None and time < oldest:
+            break
+        first = reading
+    if first is None or last is None:
         return NONE
-    first = last
-    if within is None:
-        first = next(_exact(reversed(series)), last)
-    else:
-        oldest = last.time - within
-        for reading in _exact(series):
-            if reading.time is None or reading.time < oldest:
-                break
-            first = reading
     if first.time == last.time or first.value is None or last.value is None:
         return Trend(first, last, "")
     concept = table().concepts.get(last.concept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
@@ -84,7 +85,12 @@ def moment(fact: Fact, zone: ZoneInfo) -> str:
         return ""
     if len(fact.time_text) == 10:
         return fact.time_text
-    return fact.time.astimezone(zone).isoformat(" ", "minutes")[:16]
+    return _minute(fact.time, zone)
+
+
+@lru_cache(maxsize=1024)  # a fact is printed by the engine, by the check and on the card
+def _minute(when: datetime, zone: ZoneInfo) -> str:
+    return when.astimezone(zone).isoformat(" ", "minutes")[:16]
 
 
 def dated(fact: Fact, zone: ZoneInfo) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -136,13 +136,16 @@ def _summary_card(
 def left_out(selection: salience.Selection, summary: Summary) -> str:
     """'24 of 61 facts of the record are stated; left out: laboratory results (12), …'; '' when every fact is stated."""
     stated = {fact_id for statement in summary.statements for fact_id in statement.fact_ids}
-    unsaid = Counter(selection.left_out)
-    unsaid.update(salience.kind_of(fact) for fact in selection.facts if fact.id not in stated)
-    if not unsaid.total():
+    unsaid: defaultdict[str, int] = defaultdict(int, selection.left_out)
+    for fact in selection.facts:
+        if fact.id not in stated:
+            unsaid[salience.kind_of(fact)] += 1
+    missing = sum(unsaid.values())
+    if not missing:
         return ""
     whole = len(selection.facts) + selection.left_out.total()
-    kinds = ", ".join(f"{kind} ({n:,})" for kind, n in unsaid.most_common() if n)
-    return f"{whole - unsaid.total():,} of {whole:,} facts of the record are stated; left out: {kinds}."
+    kinds = ", ".join(f"{kind} ({n:,})" for kind, n in sorted(unsaid.items(), key=lambda kind: -kind[1]) if n)
+    return f"{whole - missing:,} of {whole:,} facts of the record are stated; left out: {kinds}."
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
