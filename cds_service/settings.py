@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from cds_service.errors import ConfigurationError
+from cds_service.models.test_mark import marked_as_test
 
 Mode = Literal["demo", "sandbox", "production"]
 
@@ -225,9 +226,10 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir / 'cds.sqlite3'}"
 
     def check(self) -> None:
-        """Refuse to start in production without trust, key and origins (DESIGN §4)."""
+        """Refuse to start in production without trust, key and origins (DESIGN §4), or with test weights."""
         if self.mode != "production":
             return
+        self.refuse_test_weights()
         missing = [
             name
             for name, present in {
@@ -239,6 +241,15 @@ class Settings(BaseSettings):
         ]
         if missing:
             raise ConfigurationError("production mode refuses to start without " + ", ".join(missing))
+
+    def refuse_test_weights(self) -> None:
+        """Weights that know nothing read no patient's record or images; they are excused from rules that a model is held to."""
+        engines = ((self.text_engine, self.text_model), (self.image_engine, self.image_model))
+        marked = any(engine == "in-process" and marked_as_test(model) for engine, model in engines)
+        if self.mode == "production" and (marked or self.image_test_weights):
+            raise ConfigurationError(
+                "production mode refuses test weights: CDS_IMAGE_TEST_WEIGHTS, or a checkpoint marked so"
+            )
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:

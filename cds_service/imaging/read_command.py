@@ -84,6 +84,7 @@ def _check(settings: Settings, asked: Asked) -> None:
         raise ConfigurationError("name one of --study UID and --file PATH")
     if asked.draft and (not asked.patient or not asked.study or asked.ask):
         raise ConfigurationError("a draft needs --study and --patient, and no question")
+    settings.refuse_test_weights()
     if settings.image_engine == "none":
         raise ConfigurationError("no image model is configured: set CDS_IMAGE_ENGINE and CDS_IMAGE_MODEL")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.errors import ConfigurationError
 from cds_service.metrics import Metrics
 from cds_service.models import engines
 from cds_service.models.test_mark import marked_as_test
@@ -24,6 +25,23 @@ def test_a_checkpoint_is_a_test_only_when_its_configuration_says_so(tmp_path: Pa
 
 def test_a_model_of_the_hub_is_never_a_test() -> None:
     assert not marked_as_test("google/medgemma-1.5-4b-it")
+
+
+def test_production_refuses_test_weights_however_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"test_weights": true}')
+    trusted = {
+        "clients": {"a": {"issuer": "https://ehr.example.org"}}, "encryption_key": "k", "cors_origins": ["https://ehr.example.org"],
+    }  # fmt: skip
+    weights: list[dict[str, object]] = [
+        {"image_engine": "in-process", "image_model": str(tmp_path)},
+        {"text_engine": "in-process", "text_model": str(tmp_path)},
+        {"image_engine": "openai", "image_test_weights": True},
+    ]
+    for each in weights:
+        with pytest.raises(ConfigurationError, match="test weights"):
+            Settings(mode="production", **trusted, **each).check()  # type: ignore[arg-type]
+        Settings(mode="sandbox", **each).check()  # type: ignore[arg-type]
+    Settings(mode="production", **trusted, image_engine="openai", image_model=str(tmp_path)).check()  # type: ignore[arg-type]
 
 
 async def test_the_engines_identity_carries_the_mark(tmp_path: Path) -> None:
