@@ -68,7 +68,8 @@ class Scope(StrEnum):
 class Rule(Struct, frozen=True, kw_only=True):
     """One rule of the pack. ``topic`` is the stable alphanumeric code of card.source.topic.
 
-    ``severity`` is its ordinary tier, ``raised`` the tier of the worse state its title or limits describe.
+    ``severity`` is its ordinary tier, ``raised`` the tier of the worse state its title or limits describe. Findings of
+    rules that share a ``mechanism`` are one finding per draft (evaluate.py).
     """
 
     id: str
@@ -80,6 +81,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
     raised: Severity | None = None
     function: str = ""  # name of its logic; several rules may share one
+    mechanism: str = ""  # the harm it warns of, where other rules of the pack warn of the same
     inputs: tuple[str, ...] = ()  # concept keys and resource types it reads
     must_mention: bool = False  # DESIGN §5.3: rendered by template, always
     override_reasons: tuple[str, ...] = ()  # keys of overrides.toml
@@ -105,3 +107,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     worse: float = 0.0
     since: datetime | None = None
     values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
+    absorbed: tuple[Finding, ...] = ()  # what else was found by the same mechanism, no more severe
+
+    @property
+    def parts(self) -> tuple[Finding, ...]:
+        """Itself and what it absorbed: every rule that spoke."""
+        return (self, *self.absorbed)

@@ -50,7 +50,8 @@ RULES = """
 ## Rules
 
 `order` rules look at one draft order and the record, `record` rules at the record alone, `triage` rules at the findings
-beside an order. Every rule has a switch: off, shadow (computed, audited, not shown) or on.
+beside an order. Every rule has a switch: off, shadow (computed, audited, not shown) or on. Rules with the same
+*mechanism* give one finding per draft: the most severe, with the facts and the sources of the others.
 """
 
 
@@ -163,6 +164,7 @@ def _rule(rule: Rule) -> str:
     tier = rule.severity.value + (f", raised to {rule.raised.value}" if rule.raised else "")
     facts = [
         ("severity", tier),
+        ("mechanism", rule.mechanism),
         ("always mentioned", "yes" if rule.must_mention else ""),
         ("switch", rule.switch.value),
         ("inputs", ", ".join(rule.inputs)),

@@ -5,10 +5,12 @@ A rule that fails does not take the others with it: it becomes a finding that sa
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from msgspec.structs import replace
 
 from cds_service.record.facts import Order, Record
-from cds_service.rules.catalogue import Finding, Rule, Severity, Urgency
+from cds_service.rules.catalogue import Finding, Rule, Severity, Switch, Urgency
 from cds_service.rules.pack import Pack
 from cds_service.rules.situation import Situation
 
@@ -33,19 +35,54 @@ def evaluate_record(pack: Pack, record: Record, situation: Situation | None = No
 
 
 def evaluate_orders(pack: Pack, record: Record, situation: Situation | None = None) -> list[Finding]:
-    """Findings about each draft order, worst first. Safety checks run whatever the state of the patient."""
+    """Findings about each draft order, worst first, one per draft and mechanism.
+
+    Safety checks run whatever the state of the patient.
+    """
     seen = situation or Situation(record, pack.tables)
     found: list[Finding] = []
     for order in record.orders:
         if order.do_not_perform:
             continue
+        concluded: list[Finding] = []
         for rule, logic in pack.order_checks:
             try:
-                found += logic.on_order(rule, seen, order)
+                concluded += logic.on_order(rule, seen, order)
             except Exception as fault:  # noqa: BLE001 - as above
                 found.append(_failed(rule, order, fault))
+        found += one_per_mechanism(concluded)
     found.sort(key=_rank)
     return found
+
+
+def one_per_mechanism(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings about one draft; those of rules with the same mechanism become one, the most severe of them.
+
+    Rules that speak and rules in shadow are never joined: what is not shown may hide nothing.
+    """
+    apart: list[Finding] = []
+    groups: dict[tuple[str, Switch], list[Finding]] = {}
+    for finding in findings:
+        if finding.rule.mechanism:
+            groups.setdefault((finding.rule.mechanism, finding.rule.switch), []).append(finding)
+        else:
+            apart.append(finding)
+    return apart + [_joined(group) for group in groups.values()]
+
+
+def _joined(group: Sequence[Finding]) -> Finding:
+    """The most severe, the pack's first of equals, with the facts and the gaps of all."""
+    if len(group) == 1:
+        return group[0]
+    head = max(group, key=lambda finding: finding.severity.rank)
+    others = tuple(finding for finding in group if finding is not head)
+    return replace(
+        head,
+        facts=tuple(dict.fromkeys(fact for finding in (head, *others) for fact in finding.facts)),
+        missing=tuple(dict.fromkeys(word for finding in (head, *others) for word in finding.missing)),
+        worse=max(finding.worse for finding in group),
+        absorbed=others,
+    )
 
 
 def _failed(rule: Rule, order: Order | None, fault: Exception) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -138,6 +139,10 @@ def _rules(
                 raise ConfigurationError(f"rule pack: {where}: topic {row.topic} belongs to {topics[row.topic]}")
             rule = build_rule(row, where, LOGIC, sources, reasons, read)
             rules[rule.id], topics[rule.topic] = rule, rule.id
+    shared = Counter(rule.mechanism for rule in rules.values() if rule.mechanism)
+    alone = sorted(mechanism for mechanism, n in shared.items() if n == 1)
+    if alone:
+        raise ConfigurationError(f"rule pack: a mechanism is shared by two rules or more, not so: {', '.join(alone)}")
     if changes:
         raise ConfigurationError(f"rule pack: the site file names unknown rules: {', '.join(sorted(changes))}")
     return rules

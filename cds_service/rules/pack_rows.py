@@ -41,6 +41,7 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     texts: dict[str, str | Text]
     raised: Severity | None = None
     function: str = ""
+    mechanism: str = ""
     must_mention: bool = False
     override_reasons: list[str] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -60,9 +61,7 @@ def build_rule(
     def refuse(what: str) -> ConfigurationError:
         return ConfigurationError(f"rule pack: {where}: {what}")
 
-    for name, value, pattern in (("id", row.id, _ID), ("topic", row.topic, _TOPIC), ("version", row.version, _VERSION)):
-        if not pattern.match(value):
-            raise refuse(f"{name} {value!r} is not of the form {pattern.pattern}")
+    _check_names(row, refuse)
     if not (row.title and row.limits and row.inputs):
         raise refuse("title, limits and inputs must not be empty")
     if not row.sources:
@@ -91,6 +90,7 @@ def build_rule(
         severity=row.severity,
         raised=row.raised,
         function=function.name,
+        mechanism=row.mechanism,
         sources=tuple(sources[name] for name in row.sources),
         inputs=tuple(row.inputs),
         must_mention=row.must_mention,
@@ -101,6 +101,14 @@ def build_rule(
         texts=_texts(row, function, refuse),
         switch=row.switch,
     )
+
+
+def _check_names(row: Row, refuse: Callable[[str], ConfigurationError]) -> None:
+    for name, value, pattern in (("id", row.id, _ID), ("topic", row.topic, _TOPIC), ("version", row.version, _VERSION)):
+        if not pattern.match(value):
+            raise refuse(f"{name} {value!r} is not of the form {pattern.pattern}")
+    if row.mechanism and (row.scope is not Scope.ORDER or not _ID.match(row.mechanism)):
+        raise refuse(f"mechanism {row.mechanism!r} is for rules over orders, of the form {_ID.pattern}")
 
 
 def _texts(row: Row, function: Logic[Any], refuse: Callable[[str], ConfigurationError]) -> dict[str, str]:

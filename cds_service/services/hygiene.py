@@ -67,7 +67,8 @@ def finding_key(cipher: Cipher, person: str, topic: str, key: str) -> str:
 
 def quietable(findings: Iterable[Finding]) -> tuple[tuple[str, str, float], ...]:
     """What an IssuedCard remembers so that an override can quiet it: (topic, key, worse), none of them critical."""
-    return tuple([(f.rule.topic, f.key, f.worse) for f in findings if f.severity is not Severity.CRITICAL])
+    parts = [part for finding in findings for part in finding.parts]
+    return tuple([(f.rule.topic, f.key, f.worse) for f in parts if f.severity is not Severity.CRITICAL])
 
 
 class Hygiene:

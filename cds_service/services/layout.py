@@ -8,7 +8,6 @@ where they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -17,6 +16,7 @@ from msgspec.structs import replace
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
+from cds_service.randomness import uuid4
 from cds_service.record import wording
 from cds_service.rules.catalogue import Finding, Rule, Severity
 from cds_service.services.hygiene import quietable
@@ -48,6 +48,8 @@ class Laid(Struct, frozen=True):
 def block(finding: Finding, zone: ZoneInfo) -> str:
     """One finding in full: what was concluded, from what, what was missing, by whose rule."""
     lines = [escape(line) for line in finding.details]
+    for other in finding.absorbed:
+        lines += [f"Also: {escape(line)}" for line in (other.summary, *other.details)]
     if finding.facts:
         if lines:
             lines.append("")
@@ -56,7 +58,8 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
         lines += ["", standing]
     if finding.missing:
         lines += ["", f"Not recorded or not seen: {escape(', '.join(finding.missing))}."]
-    lines += ["", citation(finding.rule)]
+    for part in finding.parts:
+        lines += ["", citation(part.rule)]
     return "\n".join(lines).strip()
 
 
@@ -155,14 +158,14 @@ def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
 def _lay(
     sheet: Sheet, findings: Sequence[Finding], *, summary: str, indicator: Indicator, origin: Source, detail: str
 ) -> Laid:
-    uuid = str(uuid4())
+    uuid = uuid4()
     card = Card(
         summary=fit(summary, sheet.profile.summary_length),
         indicator=indicator,
         source=origin,
         uuid=uuid,
         detail=detail,
-        overrideReasons=overrides((k for f in findings for k in f.rule.override_reasons), sheet),
+        overrideReasons=overrides((k for f in findings for part in f.parts for k in part.rule.override_reasons), sheet),
     )
     return Laid(card, issued(sheet, uuid, findings, indicator))
 
@@ -172,7 +175,7 @@ def issued(sheet: Sheet, uuid: str, findings: Sequence[Finding], indicator: str)
     return IssuedCard(
         uuid=uuid,
         service=sheet.service,
-        rules=tuple(dict.fromkeys(f"{f.rule.id}@{f.rule.version}" for f in findings)),
+        rules=tuple(dict.fromkeys(f"{part.rule.id}@{part.rule.version}" for f in findings for part in f.parts)),
         indicator=indicator,
         findings=quietable(findings),
     )
@@ -238,4 +241,4 @@ def with_suggestions(laid: Laid, suggestions: list[Suggestion], sheet: Sheet) ->
 
 def suggestion(label: str, action: Action) -> Suggestion:
     """One suggestion of one action, with the uuid feedback needs."""
-    return Suggestion(label=label, uuid=str(uuid4()), actions=[action])
+    return Suggestion(label=label, uuid=uuid4(), actions=[action])

@@ -57,8 +57,8 @@ class Showing:
         hidden = [f for f in on if f.severity is not Severity.CRITICAL and quiet.hides(f)]
         return Shown(
             findings=[f for f in on if f not in hidden] if hidden else on,
-            shadow=tuple(f.rule.id for f in findings if f.rule.switch is Switch.SHADOW),
-            quiet=tuple(f.rule.id for f in hidden),
+            shadow=tuple(part.rule.id for f in findings if f.rule.switch is Switch.SHADOW for part in f.parts),
+            quiet=tuple(part.rule.id for f in hidden for part in f.parts),
         )
 
 
