@@ -74,6 +74,8 @@ def _lifespan(parts: Parts, made: Assessments | None) -> Callable[[FastAPI], Abs
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
             deadline = asyncio.get_running_loop().time() + START_S
+            parts.tracing.start()
+            closing.push_async_callback(parts.tracing.aclose)
             await parts.gateway.start()
             closing.push_async_callback(parts.gateway.close)
             closing.push_async_callback(parts.outbound.aclose)
@@ -114,6 +116,7 @@ def _house(parts: Parts, made: Assessments | None) -> House:
         metrics=parts.metrics,
         switches=parts.switches,
         clock=_clock,
+        tracing=parts.tracing,
     )
 
 

@@ -39,10 +39,10 @@ def _words(value: Any) -> bool:
 
 
 _word = _matching(r"[a-z][a-z_-]*(?: [a-z_-]+){0,7}")  # words of our source: no digit, no capital
-_name = _matching(r"[a-z][a-z:_-]{0,39}|[A-Z][A-Za-z]{0,39}|5[0-9]{2}")  # a reason, a kind of exception, a status
-_version = _matching(
-    r"[A-Za-z0-9][\w.@:/+-]{0,119}"
-)  # models, prompts and hashes, as the operator or the source names them
+# a reason of ours, the kind of an exception, an HTTP status
+_error = _matching(r"[a-z][a-z_-]*(?:,? [a-z_-]+){0,12}|[A-Z][A-Za-z]{0,39}|5[0-9]{2}")
+# models, prompts and hashes, as the operator or the source names them
+_version = _matching(r"[A-Za-z0-9./][\w.@:/+-]{0,119}")
 _flag: Check = lambda value: isinstance(value, bool)  # noqa: E731
 
 # Our name → the attribute's name and what its value must be. Names of HTTP, errors and GenAI are those of the OpenTelemetry
@@ -51,7 +51,7 @@ ATTRIBUTES: Mapping[str, tuple[str, Check]] = {
     "method": ("http.request.method", _matching("[A-Z]{3,7}")),
     "route": ("http.route", _matching("/cds-services/[a-z-]{1,40}")),
     "status": ("http.response.status_code", _number),
-    "error": ("error.type", _name),
+    "error": ("error.type", _error),
     "hook": ("cds.hook", _word),
     "service": ("cds.service", _word),
     "profile": ("cds.profile", _word),
@@ -66,6 +66,7 @@ ATTRIBUTES: Mapping[str, tuple[str, Check]] = {
     "pack": ("cds.rules.pack", _version),
     "task": ("cds.task", _matching("[a-z]+:[a-z-]{1,40}")),
     "attempt": ("cds.attempt", _number),
+    "waited_ms": ("cds.waited_ms", _number),
     "operation": ("gen_ai.operation.name", _word),
     "provider": ("gen_ai.provider.name", _matching("[a-z][a-z_.-]{0,39}")),
     "model": ("gen_ai.request.model", _version),
@@ -78,7 +79,7 @@ ATTRIBUTES: Mapping[str, tuple[str, Check]] = {
     "prompt_hash": ("cds.prompt.hash", _matching("sha256:[0-9a-f]{8,64}")),
     "engine": ("cds.engine", _word),
     "revision": ("cds.engine.revision", _version),
-    "images": ("cds.engine.images", _number),
+    "images": ("cds.images", _number),
     "waiting": ("cds.engine.waiting", _flag),
     "modality": ("cds.image.modality", _matching("[A-Z]{2}")),
     "dropped": ("cds.statements.dropped", _number),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +26,8 @@ READS = frozenset({"GET", "HEAD"})
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # one at a time
 ORIGINS_KEPT = 256
 
+Added = Callable[[], Mapping[str, str]]
+
 
 class Outbound:
     """The door. Made inside the event loop that uses it; ``aclose`` at the end."""
@@ -37,8 +39,10 @@ class Outbound:
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         tls: ssl.SSLContext | None = None,
+        added: Added | None = None,
     ) -> None:
         self.policy = policy
+        self._added = added  # headers of every request beside the caller's: the operator's wish, asked for each time
         self.limits = limits or Limits()
         self._system_resolver = None if resolver else SystemResolver()
         self._backend = PinnedBackend(policy, resolver or self._system_resolver or SystemResolver())
@@ -135,11 +139,12 @@ class Outbound:
         where: str,
         into: bytearray | None,
     ) -> Reply:
+        added = self._added() if self._added is not None else {}
         try:
             request = httpx2.Request(
                 method,
                 url,
-                headers={"Accept-Encoding": "gzip", "User-Agent": "medgemma-cds", **headers},
+                headers={"Accept-Encoding": "gzip", "User-Agent": "medgemma-cds", **added, **headers},
                 content=content or None,
                 extensions={"timeout": {"connect": self.limits.connect_s}},
             )

@@ -24,10 +24,12 @@ from cds_service.db.gateway import DatabaseUnavailable, Gateway
 from cds_service.db.threads import Threads
 from cds_service.models.faults import BadAnswer, EngineFault, EngineRefused
 from cds_service.telemetry import log
+from cds_service.tracing import OFF, Parent, Tracing
 
 T = TypeVar("T")
 AGAIN = "again"
 PATIENCE_S = 5.0  # for a transaction of a job: nobody waits for it
+MOST_ASKERS = 1024  # jobs that another replica runs leave theirs behind
 EMBEDDED = "embedded"  # the one process on a SQLite: it takes its own unfinished work up when it starts
 WAITING, SHOWN, WARM = 1, 5, 10  # priorities: lower goes first
 WORST_FIRST: Mapping[str, float] = {"image": 0.5, "text:record-summary": 0.75, "text:considerations": 0.75}
@@ -71,10 +73,12 @@ class Jobs:
         limits: Limits,
         count: Count = lambda _name, _n: None,
         ended: Callable[[str, str, str, str], None] = lambda _key, _task, _state, _reason: None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._gateway, self._store, self._works = gateway, store, works
         self._url, self._limits = url, limits
-        self._count, self._ended = count, ended
+        self._count, self._ended, self._tracing = count, ended, tracing
+        self._askers: dict[str, Parent] = {}  # places in the traces of the calls that first asked
         self.executor = uuid4().hex if gateway.shared else EMBEDDED
         self._threads = Threads(2, 256, "jobs")
         self._workflow: ModuleType | None = None
@@ -127,6 +131,8 @@ class Jobs:
             self._awaited.add(key)
         if key not in self._waiters:
             self._waiters[key] = asyncio.Event()
+            if (place := self._tracing.here()) is not None and len(self._askers) < MOST_ASKERS:
+                self._askers[key] = place
             self._background(self._queue(key, task, snapshot, priority))
         elif hurries:
             self._background(self._hurry(key))
@@ -243,7 +249,7 @@ class Jobs:
             self._depth = max(0, self._depth - 1)
             if job.attempts == 1 and now - job.queued_at > self._limits.age_s * 1000:
                 return await self._bury(key, job.task, "shed", "it waited too long")
-            outcome = await self._made(key, job)
+            outcome = await self._traced(key, job)
             if isinstance(outcome, bytes):
                 sealed, expires_at = self._store.seal(key, outcome)
                 await self._transact(lambda c: rows.finish(c, key, sealed, expires_at, self._store.now()))
@@ -256,6 +262,18 @@ class Jobs:
         except DatabaseUnavailable:
             self._count("assessment_jobs:database failed", 1)
             return AGAIN
+
+    async def _traced(self, key: str, job: rows.Job) -> bytes | tuple[str, str]:
+        """See ``_made``; one span an attempt."""
+        waited = self._store.now() - job.queued_at
+        with self._tracing.job(self._askers.get(key), task=job.task, attempt=job.attempts, waited_ms=waited) as span:
+            outcome = await self._made(key, job)
+            if isinstance(outcome, bytes):
+                span.set(outcome="done")
+            else:
+                span.set(outcome=outcome[0])
+                span.failed(outcome[1])
+        return outcome
 
     async def _made(self, key: str, job: rows.Job) -> bytes | tuple[str, str]:
         """The result, or whether it is worth another attempt, and why there is none."""
@@ -287,6 +305,7 @@ class Jobs:
 
     def _release(self, key: str) -> None:
         self._awaited.discard(key)
+        self._askers.pop(key, None)
         if (event := self._waiters.pop(key, None)) is not None:
             event.set()
 

@@ -12,6 +12,7 @@ from cds_service.hooks.protocol import FeedbackEntry
 from cds_service.rules.catalogue import Switch
 from cds_service.services.service import Answer, Call, IssuedCard, Service
 from cds_service.settings import Settings
+from cds_service.tracing import OFF, Tracing
 
 
 class Clients(Protocol):
@@ -97,3 +98,4 @@ class House:
     metrics: Metrics
     switches: Switches
     clock: Callable[[], datetime]  # wall clock, aware
+    tracing: Tracing = OFF

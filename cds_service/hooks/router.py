@@ -18,6 +18,7 @@ from cds_service.hooks.admission import Shares
 from cds_service.hooks.ports import House
 from cds_service.hooks.serving import Serving
 from cds_service.services.service import Service
+from cds_service.tracing import Tracing
 
 PREFIX = "/cds-services"
 TAGS = ["CDS Hooks"]
@@ -47,7 +48,7 @@ def attach_router(app: FastAPI, house: House, shares: Shares | None = None) -> N
 
     _add(app, PREFIX, discover, "GET", openapi.discovery())
     for service in house.services.values():
-        _attach_service(app, serving, service)
+        _attach_service(app, serving, service, house.tracing)
 
     known = {f"{PREFIX}/{name}" for name in house.services}
     known |= {f"{path}/feedback" for path in known}
@@ -64,16 +65,25 @@ def attach_router(app: FastAPI, house: House, shares: Shares | None = None) -> N
         )
 
 
-def _attach_service(app: FastAPI, serving: Serving, service: Service) -> None:
+def _attach_service(app: FastAPI, serving: Serving, service: Service, tracing: Tracing) -> None:
     # https://cds-hooks.hl7.org/2.0/#calling-a-cds-service
     async def invoke(request: Request) -> Response:
         return await serving.invoke(request, service)
+
+    async def traced(request: Request) -> Response:
+        with tracing.call(service.id, service.hook, request.headers.get("traceparent", "")) as span:
+            answer = await invoke(request)
+            status = answer.status_code
+            span.set(status=status, outcome="refused" if status >= 400 else None)
+            if status >= 500:
+                span.failed(str(status))
+        return answer
 
     # https://cds-hooks.hl7.org/2.0/#feedback
     async def take_feedback(request: Request) -> Response:
         return await serving.take_feedback(request, service)
 
-    _add(app, f"{PREFIX}/{service.id}", invoke, "POST", openapi.invocation(service))
+    _add(app, f"{PREFIX}/{service.id}", traced if tracing.on else invoke, "POST", openapi.invocation(service))
     _add(app, f"{PREFIX}/{service.id}/feedback", take_feedback, "POST", openapi.feedback(service))
 
 

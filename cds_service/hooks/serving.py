@@ -194,6 +194,8 @@ class Serving:
     def _audit(self, asked: Asked, event: str, answer: Answer | None = None) -> None:
         """Who asked what about whom and what was said, in ids and counts; audit.py hashes the ids."""
         hook = asked.call.request
+        if self._house.tracing.on:
+            self._trace(asked, event, answer)
         self._house.audit.write(
             event,
             service=asked.service.id,
@@ -208,9 +210,23 @@ class Serving:
             notes=[*asked.notes, *answer.notes] if answer else list(asked.notes),
         )
 
+    def _trace(self, asked: Asked, event: str, answer: Answer | None) -> None:
+        """What the span of the call says: how it ended, in what time it had to."""
+        outcome = answer.outcome if answer is not None and event == "hook" else event.removeprefix("hook ")
+        span = self._house.tracing.current()
+        span.set(
+            outcome=outcome,
+            profile=asked.call.profile.name,
+            deadline_ms=round((asked.call.deadline - asked.arrival) * 1000),
+            cards=len(answer.issued) if answer is not None else None,
+        )
+        if outcome == "failed":
+            span.failed("failed")
+
     def _broken(self, service: Service, error: Exception) -> Response:
         """A fault of our own outside the service: a clinician is told, never an empty answer or a bare 500."""
         _log.error("hook call broke", service=service.id, exc_info=error)
+        self._house.tracing.current().failed(type(error).__name__)
         answer = notices.failed(service.id, service.title)
         self._house.metrics.call(service.id, answer, 0.0)
         self._house.audit.write("hook", service=service.id, outcome="failed", notes=["fault outside the service"])

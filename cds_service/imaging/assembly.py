@@ -11,6 +11,7 @@ from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork
 from cds_service.models.engine import Engine
 from cds_service.models.prompting.templates import Prompts
+from cds_service.tracing import Tracing
 
 
 def work_of(
@@ -21,8 +22,9 @@ def work_of(
     *,
     security: Callable[[str], None],
     count: Callable[[str, int], None],
+    tracing: Tracing,
     issuers: Mapping[str, str],
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
-    return reader, ReadWork(viewer, reader, engine, drafts, security=security, count=count, issuers=issuers)
+    return reader, ReadWork(viewer, reader, engine, drafts, security=security, count=count, tracing=tracing, issuers=issuers)

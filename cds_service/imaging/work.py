@@ -25,6 +25,7 @@ from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import AUDITED, PriorStudy, Viewer
 from cds_service.models.engine import Engine
+from cds_service.tracing import OFF, Tracing
 
 KIND = "image"
 TASK = "image:read"
@@ -69,16 +70,22 @@ class ReadWork:
         *,
         security: SecurityEvent,
         count: Callable[[str, int], None] = lambda _name, _n: None,
+        tracing: Tracing = OFF,
         issuers: Mapping[str, str] | None = None,
     ) -> None:
         self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
-        self._security, self._count = security, count
+        self._security, self._count, self._tracing = security, count, tracing
         self._issuers = issuers or {}
 
     async def __call__(self, key: str, snapshot: bytes) -> bytes:
         """The Read of what is wanted, as JSON; its draft is stored first. Raises what ``models/faults.py`` lists."""
         wanted = msgspec.json.decode(snapshot, type=Wanted)
-        read = await self._read(wanted)
+        with self._tracing.span("image read") as span:
+            read = await self._read(wanted)
+            span.set(
+                modality=read.modality, images=len(read.instances), findings=len(read.findings),
+                dropped=sum(read.dropped.values()), refused=bool(read.refused),
+            )  # fmt: skip
         for reason, n in read.dropped.items():
             self._count(f"statements_dropped:{reason}", n)
         if not read.refused:

@@ -48,6 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
     waiting: bool = False  # a clinician waits for it: goes before warm-up in every queue
     listener: Callable[[str], None] | None = None  # told each piece of text as it is made, where the engine can
     deadline: float | None = None  # moment of the event loop's clock; None: the engine's own patience
+    label: str = ""  # of the prompt, 'triage@1 sha256:…': for traces
 
 
 class Identity(Struct, frozen=True):

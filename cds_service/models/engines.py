@@ -16,9 +16,10 @@ from cds_service.models.remote.openai import Envelope, Headers, OpenAIStyle, Pla
 from cds_service.models.remote.profiles import EngineProfile, profile
 from cds_service.models.standing import Bounds, Probed, Standing
 from cds_service.settings import Settings
+from cds_service.tracing import OFF, Tracing
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.errors import UnsafeAddress
-from fhir_adapters.outbound import Outbound
+from fhir_adapters.outbound import Added, Outbound
 from fhir_adapters.server import Limits
 
 Name = Literal["text", "image"]
@@ -46,21 +47,21 @@ class Engines:
         return [standing for standing in (self.text, self.image) if standing is not None]
 
 
-def build(settings: Settings, outbound: Outbound, metrics: Metrics) -> Engines:
+def build(settings: Settings, outbound: Outbound, metrics: Metrics, tracing: Tracing = OFF) -> Engines:
     """Made, not started. ``ConfigurationError`` names the setting that is wrong."""
 
     def standing(name: Name) -> Standing | None:
         bare = _bare(settings, name, outbound)
-        return None if bare is None else Standing(bare, name, metrics, Bounds())
+        return None if bare is None else Standing(bare, name, metrics, Bounds(), tracing)
 
     return Engines(standing("text"), standing("image"))
 
 
-def door(settings: Settings) -> Outbound:
+def door(settings: Settings, added: Added | None = None) -> Outbound:
     """The door out for engines alone: no request may name these origins, and an engine that hangs fills no other's pool."""
     bases = [_base(base) for base in (settings.text_base_url, settings.image_base_url) if base]
     try:
-        return Outbound(Policy(operator=[str(origin_of(base)) for base in bases]), limits=LIMITS)
+        return Outbound(Policy(operator=[str(origin_of(base)) for base in bases]), limits=LIMITS, added=added)
     except UnsafeAddress as fault:
         raise ConfigurationError(f"CDS_TEXT_BASE_URL or CDS_IMAGE_BASE_URL: {fault.detail}") from None
 

@@ -20,7 +20,9 @@ from cds_service.models.wrappers.deadline import Deadline
 from cds_service.models.wrappers.limit import Limit
 from cds_service.models.wrappers.observed import Counted, Observed
 from cds_service.models.wrappers.retry import Retry
+from cds_service.models.wrappers.traced import Traced
 from cds_service.models.wrappers.wrapper import A, Ask, Checking, Wrapper
+from cds_service.tracing import OFF, Tracing
 
 State = Literal["off", "loading", "ready", "refused", "absent"]
 FIRST_PAUSE_S = 1.0
@@ -55,7 +57,9 @@ class Probed(Engine, Protocol):
 class Standing:
     """``engine`` is what callers ask; ``state`` and ``why`` are for cards, readiness and doctor."""
 
-    def __init__(self, bare: Probed, name: str, metrics: Metrics, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, bare: Probed, name: str, metrics: Metrics, bounds: Bounds | None = None, tracing: Tracing = OFF
+    ) -> None:
         bounds = bounds or Bounds()
         self.name = name
         self.state: State = "loading"
@@ -67,6 +71,8 @@ class Standing:
         self.breaker = Breaker(Retry(self._observed))
         self._limit = Limit(self.breaker, slots=bounds.slots, queue=bounds.queue, oldest_s=bounds.oldest_s)
         self.engine: Engine = Counted(_Gate(Checking(Deadline(self._limit, bounds.patience_s)), self), name, metrics)
+        if tracing.on:
+            self.engine = Traced(self.engine, tracing)
         self._probing: asyncio.Task[None] | None = None
         metrics.watch_engine(name, lambda: self._limit.depth)
         metrics.watch_breaker(f"engine {name}", self.breaker)

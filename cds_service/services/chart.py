@@ -20,6 +20,7 @@ from cds_service.rules.pack import Pack
 from cds_service.rules.situation import Situation
 from cds_service.services.service import Call
 from cds_service.switches import Switches
+from cds_service.tracing import OFF, Tracing
 from fhir_adapters.auth import Bearer
 from fhir_adapters.client import FhirClient
 from fhir_adapters.gather import Retrieved, State, gather
@@ -28,6 +29,7 @@ from fhir_adapters.templates import resolve
 
 RESERVE_S = 0.06  # kept for rules, layout and the way back when the record is slow to arrive
 LARGE_BYTES = 256 * 1024
+ANSWERED = frozenset({State.PRESENT, State.NONE_FOUND, State.NONE_REPORTED})
 
 
 class Chart(Struct, frozen=True, kw_only=True):
@@ -43,8 +45,17 @@ class Chart(Struct, frozen=True, kw_only=True):
 class Charts:
     """Opens charts. Holds the door out and the rule pack, nothing of any patient."""
 
-    def __init__(self, outbound: Outbound, pack: Pack, switches: Switches, *, units: System = "conventional") -> None:
+    def __init__(
+        self,
+        outbound: Outbound,
+        pack: Pack,
+        switches: Switches,
+        *,
+        units: System = "conventional",
+        tracing: Tracing = OFF,
+    ) -> None:
         self._outbound = outbound
+        self._tracing = tracing
         self._units: System = units
         self._switches = switches
         self._site = pack
@@ -68,9 +79,12 @@ class Charts:
             granted = call.authorization
             bearer = Bearer(granted.access_token, granted.expires_in) if granted else None
             client = FhirClient(self._outbound, call.fhir_base, bearer)
-        retrieved = await gather(
-            request.prefetch, queries, client, call.deadline - RESERVE_S, request.context.draftOrders
-        )
+        with self._tracing.span("gather") as span:
+            retrieved = await gather(
+                request.prefetch, queries, client, call.deadline - RESERVE_S, request.context.draftOrders
+            )
+            if self._tracing.on:
+                span.set(**_gathered(retrieved))
         require_patient(retrieved)
         size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")
@@ -80,24 +94,40 @@ class Charts:
 
     def _judge(self, call: Call, retrieved: Mapping[str, Retrieved], expected: Collection[str]) -> Chart:
         context = call.request.context
-        record = build(
-            context.patientId,
-            retrieved,
-            call.now,
-            draft_orders=context.draftOrders,
-            selections=context.selections,
-            expected=expected,
-            units=self._units,
-        )
+        with self._tracing.span("record") as span:
+            record = build(
+                context.patientId,
+                retrieved,
+                call.now,
+                draft_orders=context.draftOrders,
+                selections=context.selections,
+                expected=expected,
+                units=self._units,
+            )
+            if self._tracing.on:
+                span.set(facts=sum(1 for _ in record.facts()))
         pack = self.pack
-        situation = Situation(record, pack.tables)
+        with self._tracing.span("rules", pack=pack.hash) as span:
+            situation = Situation(record, pack.tables)
+            findings = evaluate_record(pack, record, situation)
+            order_findings = evaluate_orders(pack, record, situation) if record.orders else []
+            span.set(findings=len(findings) + len(order_findings))
         return Chart(
             record=record,
             pack=pack,
             retrieved=retrieved,
-            findings=evaluate_record(pack, record, situation),
-            order_findings=evaluate_orders(pack, record, situation) if record.orders else [],
+            findings=findings,
+            order_findings=order_findings,
         )
+
+
+def _gathered(retrieved: Mapping[str, Retrieved]) -> dict[str, int]:
+    """How many keys there were, how many came over FHIR, of how many nothing is known."""
+    return {
+        "keys": len(retrieved),
+        "fetched": sum(r.origin == "fhir" for r in retrieved.values()),
+        "unanswered": sum(r.state not in ANSWERED for r in retrieved.values()),
+    }
 
 
 def queries_of(prefetch: Mapping[str, str], call: Call) -> dict[str, str]:

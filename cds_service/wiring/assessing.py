@@ -45,6 +45,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
         reader, works[IMAGE] = work_of(
             viewer, prompts, image, parts.drafts, count=count, issuers=settings.patient_id_issuers,
             security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
+            tracing=parts.tracing,
         )  # fmt: skip
     jobs = Jobs(
         gateway,
@@ -56,6 +57,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
         ended=lambda _key, task, state, reason: parts.audit.write(
             "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image)
         ),
+        tracing=parts.tracing,
     )
     if texts is not None:
         texts.use(jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cds_service import telemetry
+from cds_service import telemetry, tracing
 from cds_service.audit import Audit, AuditFile
 from cds_service.db.gateway import Gateway
 from cds_service.drafts.drafts import Drafts
@@ -24,6 +24,7 @@ from cds_service.services.hygiene import Hygiene
 from cds_service.services.showing import Showing
 from cds_service.settings import Settings
 from cds_service.switches import Switches
+from cds_service.tracing import Tracing
 from cds_service.wiring.drafting import drafts
 from cds_service.wiring.outside import dicomweb_url, policy
 from fhir_adapters.outbound import Outbound
@@ -50,6 +51,7 @@ class Parts:
     drafts: Drafts
     engines: engines.Engines
     engine_door: Outbound  # of engines alone: no request may name their origins
+    tracing: Tracing
     viewer: Viewer | None = None  # None where imaging is off
 
 
@@ -65,8 +67,11 @@ def parts_of(settings: Settings) -> Parts:
         gateway.tap("audit_event", AuditFile(settings.audit_file).write)
     metrics.watch(gateway)
     metrics.watch_breaker("database", gateway.breaker)
-    engine_door = engines.door(settings)
-    hygiene, switches, outbound = Hygiene(gateway, cipher), Switches(gateway), Outbound(policy(settings))
+    traces = tracing.of(settings, metrics.count)
+    onward = dict.fromkeys(settings.traceparent_to, traces.headers) if traces.on else {}
+    engine_door = engines.door(settings, onward.get("engines"))
+    outbound = Outbound(policy(settings), added=onward.get("records"))
+    hygiene, switches = Hygiene(gateway, cipher), Switches(gateway)
     audit = Audit(gateway, cipher, pack=pack.hash, withheld=metrics.count)
     return Parts(
         settings=settings,
@@ -82,10 +87,11 @@ def parts_of(settings: Settings) -> Parts:
         replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
         ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
         outbound=outbound,
-        charts=Charts(outbound, pack, switches, units=settings.units),
+        charts=Charts(outbound, pack, switches, units=settings.units, tracing=traces),
         showing=Showing(hygiene, pack.override_reasons, zone),
-        engines=engines.build(settings, engine_door, metrics),
+        engines=engines.build(settings, engine_door, metrics, traces),
         engine_door=engine_door,
+        tracing=traces,
         viewer=viewer_of(settings, outbound, dicomweb_url(settings)) if settings.imaging else None,
     )
 

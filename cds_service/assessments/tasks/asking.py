@@ -69,6 +69,7 @@ async def asked(
             if composes
             else None,
             waiting=subject.waiting,
+            label=prompt.label,
         ),
     )
 

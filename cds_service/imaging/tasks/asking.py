@@ -42,4 +42,5 @@ def request_of(rendered: Rendered, images: Sequence[Image], *, schema: bool = Tr
         schema=rendered.schema if schema else None,
         max_tokens=rendered.output_tokens,
         images=tuple(images),
+        label=rendered.label,
     )
