@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +133,48 @@ def test_without_a_recent_potassium_the_pair_says_so() -> None:
 def test_a_drug_that_raises_potassium_is_warned_about_from_5_5(value: str, speaks: bool) -> None:
     subject = with_order(drug_order("Lisinopril 10 mg"), reading("potassium", value, unit="mmol/L"))
     assert bool(on_orders("hyperkalaemia-order", subject)) is speaks
+
+
+@pytest.mark.parametrize("drug", ["potassium chloride 20 mmol", "Lisinopril 10 mg", "Losartan 50 mg", "Spironolactone"])
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        (reading("potassium", "5.9", unit="mmol/L"), Severity.WARNING),
+        (reading("potassium", "6.0", unit="mmol/L"), Severity.CRITICAL),
+        (reading("potassium", "6.4", unit="mmol/L"), Severity.CRITICAL),
+        (reading("potassium", "6.0", unit="mmol/L", comparator=">"), Severity.CRITICAL),
+        (reading("potassium", "5.9", unit="mmol/L", comparator=">"), Severity.WARNING),
+        (reading("potassium", "6.4", unit="mmol/L", hours=48), Severity.CRITICAL),
+        (reading("potassium", "6.4", unit="mmol/L", hours=49), Severity.WARNING),
+    ],
+)
+def test_a_drug_that_raises_potassium_is_critical_at_a_current_critical_potassium(
+    drug: str, level: Any, severity: Severity
+) -> None:
+    finding = one(on_orders("hyperkalaemia-order", with_order(drug_order(drug), level)))
+    assert finding.severity is severity
+    assert ("critical limit of 6.0 mmol/L" in finding.summary) is (severity is Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(("value", "severity"), [("6.4", Severity.WARNING), ("6.5", Severity.CRITICAL)])
+def test_the_critical_limit_is_that_of_the_patients_population(value: str, severity: Severity) -> None:
+    failure = [problem("Kidney failure", icd10="N18.6")]
+    subject = with_order(drug_order("Lisinopril"), reading("potassium", value, unit="mmol/L"), problems=failure)
+    assert one(on_orders("hyperkalaemia-order", subject)).severity is severity
+
+
+def test_a_site_whose_critical_limit_lies_below_5_5_is_warned_from_there(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text('[critical.potassium]\nsource = { label = "Our laboratory", edition = "1" }\nhigh = 5.3\n')
+    using = pack(site)
+    levels = {value: reading("potassium", value, unit="mmol/L") for value in ("5.2", "5.3")}
+    found = {
+        value: [
+            f.severity for f in on_orders("hyperkalaemia-order", with_order(drug_order("Lisinopril"), level), using)
+        ]
+        for value, level in levels.items()
+    }
+    assert found == {"5.2": [], "5.3": [Severity.CRITICAL]}
 
 
 @pytest.mark.parametrize(("qtc", "severity"), [("500", Severity.CRITICAL), ("499", Severity.WARNING)])

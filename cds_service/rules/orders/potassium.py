@@ -12,6 +12,7 @@ from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.orders.pairs import gather
 from cds_service.rules.parameters import DrugGroup
+from cds_service.rules.record.critical import limits, printed
 from cds_service.rules.situation import Drug, Situation, names
 
 
@@ -25,7 +26,10 @@ class Potassium(Given, frozen=True):
 
 
 class PotassiumOrder(Given, frozen=True):
-    """A single drug that raises potassium, ordered while potassium is at or above ``from_mmol_l``."""
+    """A single drug that raises potassium, ordered while potassium is at or above ``from_mmol_l``.
+
+    Raised by a current potassium at or above the critical limit of the patient's population (critical_values.toml).
+    """
 
     drugs: DrugGroup
     from_mmol_l: Decimal
@@ -92,22 +96,37 @@ def _other_ways(
                     yield found, theirs, partner
 
 
-@order_logic("potassium-order", PotassiumOrder, found="drug value")
+def critical_limit(situation: Situation, level: Reading) -> str:
+    """The critical limit a current potassium is at or above, printed; '' where it is below, or no longer current."""
+    limit = next((each for each in limits(situation) if each.concept == "potassium"), None)
+    if limit is None or limit.beyond(level) != "high" or level.time is None:
+        return ""
+    if situation.record.now - level.time > limit.fresh:
+        return ""
+    return printed(*limit.edge(level), level)
+
+
+@order_logic("potassium-order", PotassiumOrder, found="drug value", critical="drug value limit")
 def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, order: Order) -> Iterator[Finding]:
     """A drug that raises potassium ordered while potassium is high already."""
     mine = situation.drug(order).among(given.drugs.members)
     level = potassium(situation, given.hours)
-    if mine and level is not None and at_least(level, given.from_mmol_l):
-        yield conclude(
-            rule,
-            "found",
-            {"drug": names(mine), "value": wording.value(level)},
-            key=names(mine),
-            facts=(order, level),
-            order=order,
-            worse=float(level.value or 0),
-            values={"drug": names(mine)},
-        )
+    if not mine or level is None:
+        return
+    limit = critical_limit(situation, level)
+    if not limit and not at_least(level, given.from_mmol_l):
+        return
+    yield conclude(
+        rule,
+        "critical" if limit else "found",
+        {"drug": names(mine), "value": wording.value(level), "limit": limit},
+        key=names(mine),
+        tier=Tier.RAISED if limit else Tier.ORDINARY,
+        facts=(order, level),
+        order=order,
+        worse=float(level.value or 0),
+        values={"drug": names(mine), "critical": bool(limit)},
+    )
 
 
 CHECKS = (potassium_pair, potassium_order)
