@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
+from cds_service import tracing
 from cds_service.db.gateway import Gateway
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
@@ -65,6 +66,7 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
         yield check
     if settings.fhir_client_id:
         yield await _waited("token endpoint", _token(settings))
+    yield await _waited("traces", _traces(settings))
 
 
 def _guarded(look: Callable[[Settings], Check], settings: Settings) -> Check:
@@ -235,6 +237,23 @@ async def _token(settings: Settings) -> Check:
             say = f"no token ({fault}); register our key (/.well-known/jwks.json) there, check CDS_FHIR_TOKEN_URL"
             return Check(what, "fault", say)
     return Check(what, "ok", f"a token is given for {settings.fhir_client_id}")
+
+
+async def _traces(settings: Settings) -> Check:
+    """Whether the collector takes a connection; what it does with spans is between it and the SDK."""
+    collector = tracing.collector(settings)
+    if collector is None:
+        return Check("traces", "ok", "none are sent; CDS_OTLP_ENDPOINT would name a collector")
+    if not tracing.installed():
+        return Check("traces", "fault", "none are sent: pip install 'medgemma-cds[otel]'")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, writer = await asyncio.open_connection(collector.host.strip("[]"), collector.port)
+    except (OSError, TimeoutError) as fault:
+        say = f"nobody answers at {collector} ({type(fault).__name__}): spans are lost, calls are not; check CDS_OTLP_ENDPOINT"
+        return Check("traces", "fault", say)
+    writer.close()
+    return Check("traces", "ok", f"sent to {collector}, which answers")
 
 
 async def _jwks(outbound: Outbound, url: str) -> Check:
