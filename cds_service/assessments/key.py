@@ -57,14 +57,19 @@ class Keys:
 
 
 def digest(task: Task, subject: Subject) -> str:
-    """SHA-256 over what the prompt would hold. Of the clock only the day counts: words like "yesterday" turn with it."""
+    """SHA-256 over all that the prompt could hold. Of the clock only the day counts: words like "yesterday" turn with it."""
+    worked = subject.worked
+    if not worked.record:
+        worked.record = _beside_the_facts(subject)
+    about = f"{ranged(task, subject).digest} {subject.question}"
+    return hashlib.sha256(worked.record + about.encode()).hexdigest()
+
+
+def _beside_the_facts(subject: Subject) -> bytes:
     held = inputs(subject.record, Selection([], subject.selection.left_out), subject.zone)
     held["now"] = held["now"][:10]
-    facts = ranged(task, subject)
-    about = [line for line, fact in facts if fact is subject.order]
-    lines = [line for line, fact in facts if fact is not subject.order]
     found = [(f.rule.id, f.key, f.severity.value, sorted(fact.reference for fact in f.facts)) for f in subject.findings]
-    return hashlib.sha256(msgspec.json.encode((held, about, lines, found, subject.question))).hexdigest()
+    return msgspec.json.encode((held, found, subject.zone.key))
 
 
 @lru_cache(maxsize=1)

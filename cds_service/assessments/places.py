@@ -5,20 +5,35 @@ A result is kept under places and given back under the numbers of the record tha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
+import msgspec
 from msgspec.structs import replace
 
-from cds_service.assessments.task import Checked, Subject, Task
+from cds_service.assessments.task import Checked, Ranged, Subject, Task
 from cds_service.grounding.statement import Statement
-from cds_service.models.prompting.record_inputs import fact_line, order_line
+from cds_service.models.prompting.record_inputs import order_line
 from cds_service.record.facts import Fact, Order
 
+_encode = msgspec.msgpack.Encoder().encode
 
-def ranged(task: Task, subject: Subject) -> list[tuple[str, Fact]]:
-    """What the prompt would hold of each fact, without its number, and the fact; in the order of these lines."""
-    lines = [(_line(fact, subject).partition(" · ")[2], fact) for fact in task.offered(subject)]
-    return sorted(lines, key=lambda pair: pair[0])
+
+def ranged(task: Task, subject: Subject) -> Ranged:
+    """The facts a task offers in their stable order. Worked out once for all tasks of a call that offer the same."""
+    offered = task.offered(subject)
+    same = tuple(map(id, offered))  # the record keeps its facts alive
+    known = subject.worked.ranged.get(same)
+    if known is None:
+        known = subject.worked.ranged[same] = _ranged(offered, subject)
+    return known
+
+
+def _ranged(offered: Sequence[Fact], subject: Subject) -> Ranged:
+    pairs = sorted(((_content(fact, subject), fact) for fact in offered), key=itemgetter(0))
+    digest = hashlib.sha256(_encode([content for content, _ in pairs])).hexdigest()
+    return Ranged([fact for _, fact in pairs], digest)
 
 
 def placed(checked: Checked, facts: Sequence[Fact]) -> Checked:
@@ -35,13 +50,11 @@ def _place(n: int) -> str:
     return f"at {n}"
 
 
-def _line(fact: Fact, subject: Subject) -> str:
+def _content(fact: Fact, subject: Subject) -> bytes:
+    """Everything of a fact but its number; of the draft only what its prompt says, for each hook sends it in its own form."""
     if isinstance(fact, Order) and fact is subject.order:
-        return order_line(fact, subject.zone)
-    known = subject.lines.get(id(fact))  # the record keeps its facts alive
-    if known is None:
-        known = subject.lines[id(fact)] = fact_line(fact, subject.zone)
-    return known
+        return b"order " + order_line(fact, subject.zone).partition(" · ")[2].encode()
+    return _encode(replace(fact, number=0))
 
 
 def _renamed(checked: Checked, names: Mapping[str, str]) -> Checked:

@@ -45,8 +45,8 @@ class Store:
         self._held: OrderedDict[str, _Held] = OrderedDict()  # least recently used first
         self._bytes = 0
 
-    def held(self, key: str) -> bytes | None:
-        """The result of a key, if memory holds it and it has not expired."""
+    def holds(self, key: str) -> bytes | None:
+        """The sealed result of a key, if memory holds it and it has not expired: the same object while it is the same result."""
         kept = self._held.get(key)
         if kept is None:
             return None
@@ -54,7 +54,12 @@ class Store:
             self._drop(key)
             return None
         self._held.move_to_end(key)
-        return self._open(kept.sealed, RESULT, key)
+        return kept.sealed
+
+    def held(self, key: str) -> bytes | None:
+        """The result of a key, if memory holds it and it has not expired."""
+        sealed = self.holds(key)
+        return None if sealed is None else self._open(sealed, RESULT, key)
 
     def take(self, key: str, sealed: bytes, expires_at: int) -> bytes | None:
         """Keep in memory what a row held, and open it. None when it has expired or does not open."""

@@ -6,7 +6,7 @@ A task owns a prompt, the way its answer is read, and its own gates. It knows no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
@@ -16,6 +16,23 @@ from cds_service.models.engine import Engine, Identity
 from cds_service.record.facts import Fact, Order, Record
 from cds_service.record.salience import Selection
 from cds_service.rules.catalogue import Finding
+
+
+class Ranged(NamedTuple):
+    """Facts in an order their numbers have no part in, and a digest over all that a prompt could hold of them."""
+
+    facts: Sequence[Fact]
+    digest: str
+
+
+class Worked:
+    """What is worked out once for all questions of a call over one record, one selection and one set of findings."""
+
+    __slots__ = ("ranged", "record")
+
+    def __init__(self) -> None:
+        self.record = b""  # what a prompt holds beside the facts (key.py)
+        self.ranged: dict[tuple[int, ...], Ranged] = {}  # by the identities of the facts offered (places.py)
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -28,9 +45,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     order: Order | None = None  # triage, order-review
     question: str = ""  # question
     waiting: bool = False
-    lines: dict[int, str] = field(
-        default_factory=dict
-    )  # of facts by identity: written once for all questions of a call
+    worked: Worked = field(default_factory=Worked)  # shared by the subjects of a call
 
 
 class Checked(Struct, frozen=True, kw_only=True):

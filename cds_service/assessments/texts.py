@@ -1,15 +1,16 @@
 """Assessments as services see them: what is ready joins the cards, what is not is asked for, and is waited for only if it fits.
 
 The AI switch is read at each call: off means that nothing is looked up, queued or shown; shadow that it is made and
-audited, not shown.
+audited, not shown. An engine that cannot be asked now costs a call nothing but the line that says so; what was made of
+that patient before is shown all the same, as long as memory holds it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -17,8 +18,9 @@ from msgspec import Struct
 from cds_service.assessments import snapshot
 from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete
 from cds_service.assessments.key import Keys
+from cds_service.assessments.memory import Decoded, Recent
 from cds_service.assessments.places import numbered, placed, ranged
-from cds_service.assessments.rows import AGAIN_MS, SPENT
+from cds_service.assessments.rows import AGAIN_MS, SPENT, State
 from cds_service.assessments.store import Store
 from cds_service.assessments.task import Checked, Subject, Task
 from cds_service.db.gateway import DatabaseUnavailable
@@ -30,9 +32,11 @@ from cds_service.switches import Switches
 
 LOOK_S = 0.1  # most a look into the database may take of a hook call
 RESERVE_S = 0.05  # kept of the budget for layout and the way back
+REMEMBERED_S = 60.0  # how long a process remembers that a key was given up, without asking the database again
 KIND = "text"
+NO_DATABASE = "the database does not answer"
 
-Standing = Literal["off", "ready", "pending", "failed"]
+Progress = Literal["off", "unasked", "ready", "pending", "failed"]
 
 
 class Stands(Protocol):
@@ -49,8 +53,8 @@ class Stands(Protocol):
         ...
 
     @property
-    def why(self) -> str:
-        """In words, '' when it is ready."""
+    def unready(self) -> str:
+        """Why it cannot be asked now, in a short phrase of ours; '' when it can."""
         ...
 
     def fits(self, budget_s: float, *, labels: bool = False) -> bool:
@@ -61,22 +65,37 @@ class Stands(Protocol):
 class Wanted(Struct, frozen=True, kw_only=True):
     """One assessment a service wants."""
 
-    tenant: str
     task: str
     subject: Subject
-    pack: Pack
-    deadline: float  # moment of the event loop's clock
     wait: bool = True  # whether the call may wait for it
 
 
+class Questions(Struct, frozen=True, kw_only=True):
+    """All that one call wants about one patient."""
+
+    tenant: str
+    pack: Pack
+    deadline: float  # moment of the event loop's clock
+    wanted: Sequence[Wanted]
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of it. ``why`` says in words why there is no result; ``shown`` is False in shadow."""
+    """What came of one. ``why`` says in words why there is no result; ``shown`` is False in shadow; ``prompt`` is '' when off."""
 
     task: str
-    state: Standing
+    state: Progress
     checked: Checked | None = None
     why: str = ""
     shown: bool = True
+    prompt: str = ""  # 'triage@1 sha256:…'
+
+
+class _Open(NamedTuple):
+    """A question whose result memory does not hold."""
+
+    place: int  # among those of the call
+    key: str
+    wanted: Wanted
 
 
 class Texts:
@@ -94,48 +113,56 @@ class Texts:
         self._standing, self._tasks = standing, tasks
         self._store, self._keys, self._switches, self._pack = store, keys, switches, pack
         self._jobs: Jobs | None = None
+        self._decoded = Decoded(store)
+        self._patients = Recent()  # of whom memory may hold a result
+        self._given_up = Recent()  # keys, with why
 
     def use(self, jobs: Jobs) -> None:
         """The jobs that make what is missing; they call ``make``."""
         self._jobs = jobs
 
-    async def get(self, wanted: Wanted) -> Outcome:
-        """Ready, pending or failed by the deadline; never raises for an engine, a job or a database."""
+    def spared(self, tenant: str, patient: str) -> Outcome | None:
+        """What every question about a patient comes to where nothing has to be looked up: off, or not asked; else None."""
         switch = self._switches.ai
-        if switch is Switch.OFF or not self._apt(wanted):
-            return Outcome(task=wanted.task, state="off", shown=False)
-        shown = switch is Switch.ON
-        key = self._key(wanted)
-        if (held := self._store.held(key)) is not None:
-            return self._ready(held, wanted, shown)
-        now = asyncio.get_running_loop().time()
-        fits = (
-            shown
-            and wanted.wait
-            and self._standing.fits(wanted.deadline - now - RESERVE_S, labels=self._tasks[wanted.task].scores)
-        )
-        under_way = self._jobs is not None and self._jobs.has(key)  # then memory will hold it first
-        found = "" if under_way else await self._look(key, min(wanted.deadline, now + LOOK_S))
-        if isinstance(found, bytes):
-            return self._ready(found, wanted, shown)
-        if found:
-            return Outcome(task=wanted.task, state="failed", why=found, shown=shown)
-        refused = self._ask(key, wanted, WAITING if fits else SHOWN)
-        if refused:
-            return Outcome(task=wanted.task, state="failed", why=refused, shown=shown)
-        if fits and self._jobs is not None:
-            await self._jobs.wait(key, wanted.deadline - RESERVE_S)
-            if (held := self._store.held(key)) is not None:
-                return self._ready(held, wanted, shown)
-        return Outcome(task=wanted.task, state="pending", shown=shown)
+        if switch is Switch.OFF:
+            return Outcome(task="", state="off", shown=False)
+        why = self._standing.unready
+        if why and self._patients.why(_mark(tenant, patient)) is None:
+            return Outcome(task="", state="unasked", why=why, shown=switch is Switch.ON)
+        return None
 
-    def warm(self, wanted: Wanted) -> None:
+    async def get(self, asked: Questions) -> list[Outcome]:
+        """Each ready, pending or failed by the deadline; never raises for an engine, a job or a database."""
+        switch = self._switches.ai
+        if switch is Switch.OFF:
+            return [Outcome(task=each.task, state="off", shown=False) for each in asked.wanted]
+        shown = switch is Switch.ON
+        found: dict[int, Outcome] = {}
+        missing: list[_Open] = []
+        for place, wanted in enumerate(asked.wanted):
+            if not self._apt(wanted):
+                found[place] = Outcome(task=wanted.task, state="off", shown=False)
+                continue
+            key = self._key(asked, wanted)
+            ready = self._ready(key, asked, wanted, shown=shown)
+            if ready is not None:
+                found[place] = ready
+            else:
+                missing.append(_Open(place, key, wanted))
+        if missing:
+            found |= await self._have_made(asked, missing, shown=shown)
+        return [found[place] for place in range(len(asked.wanted))]
+
+    def warm(self, asked: Questions) -> None:
         """Have it made for a later call. Nobody waits for it, and nobody is told when it cannot be."""
-        if self._switches.ai is Switch.OFF or not self._apt(wanted):
+        if self._jobs is None or self._switches.ai is Switch.OFF or self._standing.unready:
             return
-        key = self._key(wanted)
-        if self._store.held(key) is None:
-            self._ask(key, wanted, WARM)
+        for wanted in asked.wanted:
+            if not self._apt(wanted):
+                continue
+            key = self._key(asked, wanted)
+            if not (self._jobs.has(key) or self._store.holds(key) or self._given_up.why(key)):
+                self._ask(key, asked, wanted, WARM)
 
     async def make(self, key: str, sealed: bytes) -> bytes:
         """The Work of kind ``text``: ask, check, encode. Obsolete when the key is no longer that of what would be made."""
@@ -153,40 +180,101 @@ class Texts:
         checked = await task.run(engine, subject)
         if checked.identity != engine.identity:
             raise Obsolete
-        return msgspec.msgpack.encode(placed(checked, [fact for _, fact in ranged(task, subject)]))
+        self._patients.note(_mark(shot.tenant, subject.record.person.reference))
+        return msgspec.msgpack.encode(placed(checked, ranged(task, subject).facts))
 
-    def _key(self, wanted: Wanted) -> str:
-        task, identity = self._tasks[wanted.task], self._standing.engine.identity
-        return self._keys.key(wanted.tenant, task, wanted.subject, identity, wanted.pack)
+    async def _have_made(self, asked: Questions, missing: Sequence[_Open], *, shown: bool) -> dict[int, Outcome]:
+        """What memory does not hold: looked for in the database in one go, asked for, waited for where it fits."""
+        if why := self._standing.unready:
+            return {each.place: self._outcome(each.wanted, "unasked", why, shown=shown) for each in missing}
+        now = asyncio.get_running_loop().time()
+        stored = await self._look([each.key for each in missing], min(asked.deadline, now + LOOK_S))
+        found: dict[int, Outcome] = {}
+        awaited: list[_Open] = []
+        for each in missing:
+            ready = self._ready(each.key, asked, each.wanted, shown=shown)
+            fits = shown and self._fits(each.wanted, asked.deadline - now - RESERVE_S)
+            if ready is None and not (why := stored.get(each.key, "")):
+                why = self._asked_for(each, asked, WAITING if fits else SHOWN)
+                if fits and not why:
+                    awaited.append(each)
+            state: Progress = "failed" if why else "pending"
+            found[each.place] = ready or self._outcome(each.wanted, state, why, shown=shown)
+        if awaited and self._jobs is not None:
+            until = asked.deadline - RESERVE_S
+            await asyncio.gather(*(self._jobs.wait(each.key, until) for each in awaited))
+            for each in awaited:
+                ready = self._ready(each.key, asked, each.wanted, shown=shown)
+                found[each.place] = ready or found[each.place]
+        return found
 
-    def _ask(self, key: str, wanted: Wanted, priority: int) -> str:
+    def _asked_for(self, each: _Open, asked: Questions, priority: int) -> str:
+        """'' when it is on its way, else why not. A job under way is not asked for again, unless somebody waits now."""
+        if priority != WAITING and self._jobs is not None and self._jobs.has(each.key):
+            return ""
+        return self._ask(each.key, asked, each.wanted, priority)
+
+    def _ask(self, key: str, asked: Questions, wanted: Wanted, priority: int) -> str:
         if self._jobs is None:
             return "jobs are not started"
         subject = msgspec.structs.replace(wanted.subject, waiting=priority == WAITING)
-        shot = snapshot.of(wanted.tenant, wanted.task, subject)
+        shot = snapshot.of(asked.tenant, wanted.task, subject)
         return self._jobs.ask(key, f"{KIND}:{wanted.task}", partial(snapshot.encode, shot), priority)
 
-    async def _look(self, key: str, deadline: float) -> bytes | str:
-        """A result, why there will be none for a while, or '' where it may be asked for."""
+    async def _look(self, keys: Collection[str], deadline: float) -> dict[str, str]:
+        """Take into memory what the database holds of these keys; why there will be none for a while, by key."""
         if self._jobs is None:
-            return ""
+            return {}
+        why = {key: said for key in keys if (said := self._given_up.why(key))}
+        jobs = self._jobs  # what is under way there reaches memory first
+        asked = [key for key in keys if key not in why and not jobs.has(key)]
+        if not asked:
+            return why
         try:
-            state = (await self._jobs.look([key], deadline)).get(key)
+            states = await jobs.look(asked, deadline)
         except DatabaseUnavailable:
-            return "the database does not answer"
-        if state is None:
+            return why | dict.fromkeys(asked, NO_DATABASE)
+        for key, state in states.items():
+            if state.state == "done" and state.sealed is not None:
+                self._store.take(key, state.sealed, state.expires_at)
+            elif said := self._spent(key, state):
+                why[key] = said
+        return why
+
+    def _spent(self, key: str, state: State) -> str:
+        """Why a key was given up, for as long as it may not be asked for again; remembered so that this is not looked up anew."""
+        left_s = (AGAIN_MS - (self._store.now() - state.changed_at)) / 1000
+        if state.state not in SPENT or left_s <= 0:
             return ""
-        if state.state == "done" and state.sealed is not None:
-            return self._store.take(key, state.sealed, state.expires_at) or ""
-        spent = state.state in SPENT and self._store.now() - state.changed_at < AGAIN_MS
-        return state.reason if spent else ""
+        self._given_up.note(key, state.reason, min(left_s, REMEMBERED_S))
+        return state.reason
+
+    def _key(self, asked: Questions, wanted: Wanted) -> str:
+        task, identity = self._tasks[wanted.task], self._standing.engine.identity
+        return self._keys.key(asked.tenant, task, wanted.subject, identity, asked.pack)
+
+    def _fits(self, wanted: Wanted, budget_s: float) -> bool:
+        return wanted.wait and self._standing.fits(budget_s, labels=self._tasks[wanted.task].scores)
 
     def _apt(self, wanted: Wanted) -> bool:
         """There is something to ask about, and the engine can answer this sort of question."""
         scores = self._tasks[wanted.task].scores
         return bool(wanted.subject.selection.facts) and (not scores or self._standing.engine.capabilities.logprobs)
 
-    def _ready(self, held: bytes, wanted: Wanted, shown: bool) -> Outcome:
-        facts = [fact for _, fact in ranged(self._tasks[wanted.task], wanted.subject)]
-        checked = numbered(msgspec.msgpack.decode(held, type=Checked), facts)
-        return Outcome(task=wanted.task, state="ready", checked=checked, shown=shown)
+    def _ready(self, key: str, asked: Questions, wanted: Wanted, *, shown: bool) -> Outcome | None:
+        """The result memory holds, under the numbers its facts have in this record."""
+        kept = self._decoded.get(key)
+        if kept is None:
+            return None
+        subject = wanted.subject
+        self._patients.note(_mark(asked.tenant, subject.record.person.reference))
+        checked = numbered(kept, ranged(self._tasks[wanted.task], subject).facts)
+        return Outcome(task=wanted.task, state="ready", checked=checked, shown=shown, prompt=checked.prompt)
+
+    def _outcome(self, wanted: Wanted, state: Progress, why: str, *, shown: bool) -> Outcome:
+        return Outcome(task=wanted.task, state=state, why=why, shown=shown, prompt=self._tasks[wanted.task].label)
+
+
+def _mark(tenant: str, patient: str) -> str:
+    """Names a patient of a tenant in this process alone: neither can be read from it."""
+    return str(hash((tenant, patient)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -14,7 +15,18 @@ from msgspec import Struct
 from cds_service import telemetry
 from cds_service.metrics import Metrics
 from cds_service.models.engine import Engine, Request
-from cds_service.models.faults import BreakerOpen, EngineFault, EngineRefused, NotReady
+from cds_service.models.faults import (
+    BreakerOpen,
+    EngineFault,
+    EngineRefused,
+    EngineTimeout,
+    IgnoresSchema,
+    NotAuthorized,
+    NotReady,
+    ServerFault,
+    UnknownModel,
+    Unsupported,
+)
 from cds_service.models.wrappers.breaker import Breaker
 from cds_service.models.wrappers.deadline import Deadline
 from cds_service.models.wrappers.limit import Limit
@@ -29,6 +41,21 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 REFUSED_PAUSE_S = 60.0  # what was refused needs a person; look once a minute whether one came
 LOOK_S = 15.0  # how often a ready engine's breaker is looked at
+LEFT_ALONE = "the model failed too often lately and is left alone for a while"
+UNREADY: Mapping[State, str] = {
+    "off": "the model is switched off",
+    "loading": "the model is still loading",
+    "refused": "the server of the model was turned away",
+    "absent": "the model cannot be reached",
+}
+BECAUSE: Mapping[str, str] = {  # by the reason of the fault; the rest is for doctor
+    IgnoresSchema.reason: "it ignores the schema of an answer",
+    NotAuthorized.reason: "it refuses our key",
+    UnknownModel.reason: "it does not serve this model",
+    Unsupported.reason: "it lacks what is needed",
+    ServerFault.reason: "its server failed",
+    EngineTimeout.reason: "it does not answer in time",
+}
 log = telemetry.log(__name__)
 
 
@@ -64,6 +91,7 @@ class Standing:
         self.name = name
         self.state: State = "loading"
         self.why = "not looked at yet"
+        self._because = ""  # the same for a card: a phrase of ours, '' where the state says enough
         self.patience_s = bounds.patience_s
         self._bare = bare
         self._probe_s = bounds.probe_s
@@ -81,6 +109,13 @@ class Standing:
     def ready(self) -> bool:
         """True when it may be asked now."""
         return self.state == "ready" and self.breaker.state == "closed"
+
+    @property
+    def unready(self) -> str:
+        """Why it cannot be asked now, in a short phrase that may stand on a card; '' when it can."""
+        if self.state == "ready":
+            return "" if self.breaker.state == "closed" else LEFT_ALONE
+        return f"{UNREADY[self.state]}: {self._because}" if self._because else UNREADY[self.state]
 
     def fits(self, budget_s: float, *, labels: bool = False) -> bool:
         """True when an answer is to be expected within so many seconds, by the recent 90th percentile and the queue.
@@ -104,7 +139,7 @@ class Standing:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._probing
             self._probing = None
-        self.state, self.why = "off", "closed"
+        self.state, self.why, self._because = "off", "closed", ""
         await self._bare.aclose()
 
     async def look(self) -> State:
@@ -114,19 +149,23 @@ class Standing:
             async with asyncio.timeout(self._probe_s):
                 await self._bare.probe()
         except TimeoutError:
-            self.state, self.why = "absent", f"no answer to a small question within {self._probe_s:g} s"
+            self._note("absent", EngineTimeout(f"no answer to a small question within {self._probe_s:g} s"))
         except NotReady as fault:
-            self.state, self.why = "loading", fault.message
+            self._note("loading", fault)
         except EngineRefused as fault:
-            self.state, self.why = "refused", fault.message
+            self._note("refused", fault)
         except EngineFault as fault:
-            self.state, self.why = "absent", fault.message
+            self._note("absent", fault)
         else:
-            self.state, self.why = "ready", ""
+            self._note("ready")
             self.breaker.reset()
         if self.state != before:
             log.info("engine changed", engine=self.name, state=self.state)
         return self.state
+
+    def _note(self, state: State, fault: EngineFault | None = None) -> None:
+        self.state, self.why = state, fault.message if fault else ""
+        self._because = BECAUSE.get(fault.reason, "") if fault else ""
 
     async def _keep_probing(self) -> None:
         pause = FIRST_PAUSE_S

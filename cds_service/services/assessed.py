@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.assessments.task import Checked, Subject
-from cds_service.assessments.texts import Outcome, Texts, Wanted
+from cds_service.assessments.texts import Outcome, Questions, Texts, Wanted
 from cds_service.models.summarise import Summary
 from cds_service.record.facts import Order
 from cds_service.record.salience import Selection, rank
@@ -23,10 +23,11 @@ TRIAGE, LABEL, REVIEW = "triage", "triage-label", "order-review"
 DRAFTED = "AI-drafted, verify"
 BUDGET = 24  # facts offered to the engine
 MOST_ORDERS = 6  # drafts of one call that are put to the model; an order set may hold dozens
+OFF = Outcome(task="", state="off", shown=False)
 
 
 class Opinion(Struct, frozen=True, kw_only=True):
-    """What the model made of one draft, each part ready, pending, failed or off."""
+    """What the model made of one draft, each part ready, pending, failed, not asked for or off."""
 
     order: Order
     triage: Outcome | None = None  # None: not a kind of order that has a priority to raise
@@ -49,19 +50,21 @@ class Assessed:
 
     async def chart(self, call: Call, chart: Chart, selection: Selection) -> tuple[Outcome, Outcome]:
         """The record summary and the considerations, each ready, pending or failed before the deadline of the call."""
-        lines: dict[int, str] = {}
-        wanted = [self._wanted(task, call, chart, selection, lines) for task in (SUMMARY, CONSIDERATIONS)]
-        summary, considerations = await asyncio.gather(*(self._texts.get(each) for each in wanted))
+        spared = self._spared(call, chart)
+        if spared is not None:
+            return spared, spared
+        summary, considerations = await self._texts.get(self._about_chart(call, chart, selection))
         return summary, considerations
 
     async def orders(self, call: Call, chart: Chart) -> list[Opinion]:
         """What the model made of each draft before the deadline of the call."""
         drafts = _drafts(chart)
         tasks = [(order, task) for order in drafts for task in tasks_of(order)]
-        selection = rank(chart.record, BUDGET) if drafts else Selection([])
-        lines: dict[int, str] = {}
-        wanted = [self._wanted(task, call, chart, selection, lines, order) for order, task in tasks]
-        outcomes = await asyncio.gather(*(self._texts.get(each) for each in wanted))
+        spared = self._spared(call, chart)
+        if spared is not None or not tasks:
+            outcomes = [spared or OFF] * len(tasks)
+        else:
+            outcomes = await self._texts.get(self._about_orders(call, chart, tasks))
         found = {(id(order), task): outcome for (order, task), outcome in zip(tasks, outcomes, strict=True)}
         return [
             Opinion(
@@ -73,38 +76,49 @@ class Assessed:
             for order in drafts
         ]
 
+    def warm_chart(self, call: Call, chart: Chart) -> None:
+        """Have made what opening this chart will ask for; returns at once."""
+        if self._spared(call, chart) is None:
+            self._texts.warm(self._about_chart(call, chart, rank(chart.record, BUDGET)))
+
     def warm_orders(self, call: Call, chart: Chart) -> None:
         """Have made what signing these drafts will ask for; returns at once."""
-        selection = rank(chart.record, BUDGET)
-        lines: dict[int, str] = {}
-        for order in _drafts(chart):
-            for task in tasks_of(order):
-                self._texts.warm(self._wanted(task, call, chart, selection, lines, order))
+        tasks = [(order, task) for order in _drafts(chart) for task in tasks_of(order)]
+        if tasks and self._spared(call, chart) is None:
+            self._texts.warm(self._about_orders(call, chart, tasks))
 
-    def _wanted(
-        self,
-        task: str,
-        call: Call,
-        chart: Chart,
-        selection: Selection,
-        lines: dict[int, str],
-        order: Order | None = None,
-    ) -> Wanted:
-        return Wanted(
-            tenant=call.tenant or call.client,
-            task=task,
-            subject=Subject(
-                record=chart.record,
-                selection=selection,
-                findings=switched_on(chart.findings),
-                zone=self._zone,
-                order=order,
-                lines=lines,
-            ),
-            pack=chart.pack,
-            deadline=call.deadline,
-            wait=task in (SUMMARY, TRIAGE) or (task == LABEL and self.labels),
+    def _spared(self, call: Call, chart: Chart) -> Outcome | None:
+        return self._texts.spared(_tenant(call), chart.record.person.reference)
+
+    def _about_chart(self, call: Call, chart: Chart, selection: Selection) -> Questions:
+        subject = self._subject(chart, selection)
+        return _questions(
+            call,
+            chart,
+            [Wanted(task=task, subject=subject, wait=task == SUMMARY) for task in (SUMMARY, CONSIDERATIONS)],
         )
+
+    def _about_orders(self, call: Call, chart: Chart, tasks: Sequence[tuple[Order, str]]) -> Questions:
+        bare = self._subject(chart, rank(chart.record, BUDGET))
+        about = {id(order): replace(bare, order=order) for order, _ in tasks}
+        waited_for = (TRIAGE, LABEL) if self.labels else (TRIAGE,)
+        return _questions(
+            call,
+            chart,
+            [Wanted(task=task, subject=about[id(order)], wait=task in waited_for) for order, task in tasks],
+        )
+
+    def _subject(self, chart: Chart, selection: Selection) -> Subject:
+        findings = switched_on(chart.findings)
+        return Subject(record=chart.record, selection=selection, findings=findings, zone=self._zone)
+
+
+def _questions(call: Call, chart: Chart, wanted: Sequence[Wanted]) -> Questions:
+    return Questions(tenant=_tenant(call), pack=chart.pack, deadline=call.deadline, wanted=wanted)
+
+
+def _tenant(call: Call) -> str:
+    return call.tenant or call.client
 
 
 def tasks_of(order: Order) -> tuple[str, ...]:
@@ -152,6 +166,8 @@ def remark(outcome: Outcome, *, pending: bool) -> str:
         return ""
     if outcome.state == "pending":
         return "An AI-drafted summary is being prepared; opening the chart again shows it." if pending else ""
+    if outcome.state == "unasked":
+        return f"No AI-drafted summary was asked for: {outcome.why}."
     if outcome.state == "failed":
         return f"An AI-drafted summary could not be prepared: {outcome.why}."
     if outcome.checked is not None and outcome.checked.discarded:
@@ -177,11 +193,15 @@ def notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _notes(outcome: Outcome) -> Iterator[str]:
+    """The audit line keeps ids and versions of one word, and plain sentences: what is longer goes in word by word."""
+    if outcome.state == "unasked":
+        yield f"no model was asked: {outcome.why}"
+        return
     yield f"{outcome.task} {outcome.state}" + (f": {outcome.why}" if outcome.why else "")
+    yield from outcome.prompt.split(" ")
     checked = outcome.checked
     if checked is None:
         return
-    yield from checked.prompt.split(" ")  # the audit line keeps names and versions of one word, and plain sentences
     yield checked.identity.label.replace(" ", ":")
     for reason, count in checked.dropped.items():
         yield f"{outcome.task}:dropped={count}"

@@ -84,7 +84,7 @@ class Stand:
 
     def __init__(self, engine: Engine, *, fast: bool = False) -> None:
         self.engine, self.fast = engine, fast
-        self.state, self.why = "ready", ""
+        self.state, self.unready = "ready", ""
 
     def fits(self, budget_s: float, *, labels: bool = False) -> bool:
         """As the test says, while there is a budget."""
