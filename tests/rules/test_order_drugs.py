@@ -336,6 +336,47 @@ def test_a_childs_single_dose_is_held_against_mg_per_kg_and_the_largest_dose() -
     assert child("1 g every 6 hours", weight, years=12.1) == []
 
 
+@pytest.mark.parametrize(
+    ("dose", "kilograms", "said"),
+    [
+        ("3999 mg once", "20", "over"),  # at once: from 200 mg/kg on
+        ("4000 mg once", "20", "toxic"),
+        ("749 mg four times daily", "20", "over"),  # by the day: from 150 mg/kg on
+        ("750 mg four times daily", "20", "toxic"),
+        ("1000 mg every 8 hours", "20", "toxic"),
+        ("900 mg every 6 hours", "20", "toxic"),  # three times the label's largest single dose
+        ("900 mg", "20", "over"),  # the same without a frequency
+        ("1000 mg four times daily", "26.7", "over"),
+        ("1000 mg four times daily", "26.6", "toxic"),
+        ("1499 mg four times daily", None, "adult"),  # whatever the weight: 6 g a day, 10 g at once
+        ("1500 mg four times daily", None, "toxic"),
+        ("9999 mg", None, "adult"),
+        ("10 g", None, "toxic"),
+        ("1500 mg four times daily", "55", "toxic"),
+    ],
+)
+def test_paracetamol_in_the_toxic_range_of_a_child_is_critical(dose: str, kilograms: str | None, said: str) -> None:
+    weight = [reading("body_weight", kilograms, unit="kg")] if kilograms else []
+    subject = with_order(drug_order("Paracetamol", dose=dose), *weight, born=born(6))
+    finding = one(on_orders("paediatric-dose", subject))
+    assert finding.key == f"paediatric-dose:{said}:paracetamol"
+    assert finding.severity is (Severity.CRITICAL if said == "toxic" else Severity.WARNING)
+
+
+def test_a_toxic_dose_is_said_with_the_amount_the_limit_and_what_was_ordered() -> None:
+    draft = drug_order("Paracetamol", dose="1000 mg four times daily by mouth")
+    finding = one(on_orders("paediatric-dose", with_order(draft, reading("body_weight", 20, unit="kg"), born=born(6))))
+    assert finding.summary == (
+        "paracetamol 4000 mg (200 mg/kg) a day for a child of 20 kg: in the toxic range, from 150 mg/kg a day"
+    )
+    assert "Ordered: 1000 mg four times daily by mouth." in finding.details[0]
+    assert "15 mg/kg, at most 750 mg" in finding.details[0]
+
+
+def test_another_drug_has_no_toxic_range_here() -> None:
+    assert child("4000 mg every 6 hours", reading("body_weight", 20), drug="Ibuprofen") == ["over"]
+
+
 def test_what_is_missing_for_a_childs_dose_is_said() -> None:
     assert child("300 mg every 6 hours") == ["no_weight"]
     assert child("300 mg every 6 hours", reading("body_weight", 20, days=91)) == ["no_weight"]

@@ -135,6 +135,7 @@ def test_red_flags_ask_for_concepts_the_record_knows() -> None:
         ("pack/medications.toml", 'mechanism = "hyperkalaemia"', 'mechanism = "potash"', "not so: hyperkalaemia, potash"),
         ("pack/medications.toml", 'mechanism = "hyperkalaemia"', 'mechanism = "K+"', "mechanism 'K+'"),
         ("pack/record.toml", 'id = "qsofa"', 'id = "qsofa"\nmechanism = "sepsis"', "is for rules over orders"),
+        ("pack/medications.toml", "single_mg_per_kg = 200", "single_mg_per_kg = 10", "must lie above what is allowed"),
         ("pack/imaging.toml", 'authority = "stricter"', 'authority = "mine"', "authority must be"),
         ("critical_values.toml", "low = 2.8\n", "low = 6.8\n", "low limit 6.8 is not below"),
         ("critical_values.toml", 'concept = "sodium"', 'concept = "potassium"', "more than one row for potassium"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from cds_service.record import wording
-from cds_service.record.facts import Order
+from cds_service.record.facts import Order, Reading
 from cds_service.rules.catalogue import Finding, Rule
-from cds_service.rules.doses import read_dose
+from cds_service.rules.doses import Dose, read_dose
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
 from cds_service.rules.situation import Situation, names
@@ -40,12 +41,26 @@ class AgeLimits(Given, frozen=True):
     rows: tuple[AgeLimit, ...]
 
 
+class Toxic(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Amounts from which poison centres refer a child to hospital: per kilogram or in all, whichever is less."""
+
+    single_mg_per_kg: Decimal
+    single_mg: Decimal
+    daily_mg_per_kg: Decimal
+    daily_mg: Decimal
+
+
 class ChildDose(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Largest single dose of a child: per kilogram, and in all."""
 
     drug: str
     mg_per_kg: Decimal
     max_mg: Decimal
+    toxic: Toxic | None = None
+
+    def __post_init__(self) -> None:
+        if self.toxic is not None and min(self.toxic.single_mg_per_kg, self.toxic.daily_mg_per_kg) <= self.mg_per_kg:
+            raise ValueError(f"{self.drug}: what is toxic must lie above what is allowed")
 
 
 class ChildDoses(Given, frozen=True):
@@ -105,47 +120,92 @@ def paediatric_age(rule: Rule, given: AgeLimits, situation: Situation, order: Or
 @order_logic(
     "paediatric-dose",
     ChildDoses,
+    toxic="drug amount child limit ordered label",
     over="drug dose limit weight",
     adult="drug dose limit",
     no_weight="drug",
     unread="drug",
 )
 def paediatric_dose(rule: Rule, given: ChildDoses, situation: Situation, order: Order) -> Iterator[Finding]:
-    """An adult's dose for a child: a single dose above the label's mg/kg or above its largest single dose."""
+    """An adult's dose for a child: a single dose above the label's mg/kg or above its largest single dose.
+
+    Raised where the dose, or a day of it, reaches the amount that poison centres send to hospital.
+    """
     drug, age = situation.drug(order), situation.age
     if age is None or age >= given.below_years:
         return
     for row in given.rows:
         if not drug.among(frozenset((row.drug,))):
             continue
-        dose = read_dose(order.dose or order.label).single_mg
+        dose = read_dose(order.dose or order.label)
         weight = situation.record.latest("body_weight", timedelta(days=given.weight_days))
-        kilograms = weight.value if weight is not None and weight.exact else None
-        words: dict[str, object] = {"drug": row.drug, "dose": f"{dose:f} mg" if dose is not None else ""}
-        text, tier = "", Tier.ORDINARY
-        missing: tuple[str, ...] = ()
-        if dose is None:
-            text, tier, missing = "unread", Tier.REMARK, ("dose in mg",)
-        elif kilograms and weight is not None and dose > row.mg_per_kg * kilograms:
-            text, words["limit"], words["weight"] = "over", f"{row.mg_per_kg:f} mg/kg", wording.value(weight)
-            words["dose"] = f"{dose:f} mg ({(dose / kilograms).quantize(Decimal('0.1')).normalize():f} mg/kg)"
-        elif dose > row.max_mg:
-            text, words["limit"] = "adult", f"{row.max_mg:f} mg"
-        elif kilograms is None:
-            text, tier, missing = "no_weight", Tier.REMARK, ("weight",)
-        if text:
-            yield conclude(
-                rule,
-                text,
-                words,
-                key=f"{text}:{row.drug}",
-                tier=tier,
-                facts=(order, *((weight,) if weight is not None else ())),
-                missing=missing,
-                order=order,
-                worse=float(dose or 0),
-                values={"drug": row.drug, "single_mg": None if dose is None else float(dose)},
-            )
+        said = _said(row, dose, weight, given.below_years, order)
+        if said is None:
+            continue
+        yield conclude(
+            rule,
+            said.text,
+            {"drug": row.drug, **said.words},
+            key=f"{said.text}:{row.drug}",
+            tier=said.tier,
+            facts=(order, *((weight,) if weight is not None else ())),
+            missing=said.missing,
+            order=order,
+            worse=float(dose.single_mg or 0),
+            values={"drug": row.drug, "single_mg": None if dose.single_mg is None else float(dose.single_mg)},
+        )
+
+
+class _Said(NamedTuple):
+    text: str
+    words: dict[str, object]
+    tier: Tier = Tier.ORDINARY
+    missing: tuple[str, ...] = ()
+
+
+def _said(row: ChildDose, dose: Dose, weight: Reading | None, below_years: int, order: Order) -> _Said | None:
+    """What is to be said of a dose; None where it is within the label."""
+    single = dose.single_mg
+    if single is None:
+        return _Said("unread", {}, Tier.REMARK, ("dose in mg",))
+    kilograms = weight.value if weight is not None and weight.exact else None
+    printed = wording.value(weight) if weight is not None and kilograms else ""
+    if reached := _toxic(row.toxic, dose, kilograms):
+        words: dict[str, object] = {
+            "amount": reached[0],
+            "limit": reached[1],
+            "child": f"a child of {printed}" if printed else f"a child under {below_years} years",
+            "ordered": order.dose or order.label,
+            "label": f"{row.mg_per_kg:f} mg/kg, at most {row.max_mg:f} mg",
+        }
+        return _Said("toxic", words, Tier.RAISED)
+    if kilograms and single > row.mg_per_kg * kilograms:
+        words = {"dose": _amount(single, kilograms), "limit": f"{row.mg_per_kg:f} mg/kg", "weight": printed}
+        return _Said("over", words)
+    if single > row.max_mg:
+        return _Said("adult", {"dose": f"{single:f} mg", "limit": f"{row.max_mg:f} mg"})
+    return None if kilograms else _Said("no_weight", {}, Tier.REMARK, ("weight",))
+
+
+def _toxic(toxic: Toxic | None, dose: Dose, kilograms: Decimal | None) -> tuple[str, str] | None:
+    """The amount ordered and the limit it reaches, in words; None where it reaches none, or none is known."""
+    if toxic is None:
+        return None
+    for amount, per_kg, in_all, often in (
+        (dose.single_mg, toxic.single_mg_per_kg, toxic.single_mg, "at once"),
+        (dose.daily_mg, toxic.daily_mg_per_kg, toxic.daily_mg, "a day"),
+    ):
+        if amount is None:
+            continue
+        if kilograms and amount >= per_kg * kilograms:
+            return f"{_amount(amount, kilograms)} {often}", f"{per_kg:f} mg/kg {often}"
+        if amount >= in_all:
+            return f"{amount:f} mg {often}", f"{in_all:f} mg {often}"
+    return None
+
+
+def _amount(milligrams: Decimal, kilograms: Decimal) -> str:
+    return f"{milligrams:f} mg ({(milligrams / kilograms).quantize(Decimal('0.1')).normalize():f} mg/kg)"
 
 
 CHECKS = (pregnancy_drug, paediatric_age, paediatric_dose)
