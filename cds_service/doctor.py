@@ -248,7 +248,7 @@ async def _traces(settings: Settings) -> Check:
         return Check("traces", "fault", "none are sent: pip install 'medgemma-cds[otel]'")
     try:
         async with asyncio.timeout(PATIENCE_S):
-            _, writer = await asyncio.open_connection(collector.host.strip("[]"), collector.port)
+            _, writer = await asyncio.open_connection(collector.host, collector.port)
     except (OSError, TimeoutError) as fault:
         say = f"nobody answers at {collector} ({type(fault).__name__}): spans are lost, calls are not; check CDS_OTLP_ENDPOINT"
         return Check("traces", "fault", say)
