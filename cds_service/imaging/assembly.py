@@ -11,7 +11,7 @@ from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork
 from cds_service.models.engine import Engine
 from cds_service.models.prompting.templates import Prompts
-from cds_service.tracing import Tracing
+from cds_service.tracing import OFF, Tracing
 
 
 def work_of(
@@ -22,7 +22,7 @@ def work_of(
     *,
     security: Callable[[str], None],
     count: Callable[[str, int], None],
-    tracing: Tracing,
+    tracing: Tracing = OFF,
     issuers: Mapping[str, str],
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
