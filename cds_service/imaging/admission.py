@@ -32,11 +32,26 @@ def admit(header: Header, allowed: Collection[str]) -> Kind | Refused:
         )
     if (need := NEEDS.get(kind)) and need not in allowed:
         return Refused(reason=f"{need} is not admitted", code="modality")
+    if kind == "radiograph" and (why := _not_acquired(header)):
+        return Refused(reason=why, code="not-acquired")
     if "LOCALIZER" in header.image_type:
         return Refused(reason="a localiser, not a diagnostic image", code="localiser")
     if header.intent == "FOR PROCESSING":
         return Refused(reason="raw image for processing, not for presentation", code="for-processing")
     return kind
+
+
+def _not_acquired(header: Header) -> str:
+    """Why a radiograph is none by its own header, '' where nothing speaks against it.
+
+    A photograph or a screen capture that was given the modality of a radiograph keeps the eight bits it was taken with, and
+    has no exposure, detector or spacing to name. A header that lies about these is not found out.
+    """
+    if header.conversion not in ("", "DF"):
+        return "converted from another picture, not acquired as a radiograph"
+    if header.bits_stored <= 8 and not header.acquired:
+        return "nothing says that an X-ray device took it: eight bits, no exposure, detector or pixel spacing in the header"
+    return ""
 
 
 def view(header: Header) -> str:

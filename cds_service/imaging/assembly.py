@@ -27,4 +27,6 @@ def work_of(
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
-    return reader, ReadWork(viewer, reader, engine, drafts, security=security, count=count, tracing=tracing, issuers=issuers)
+    return reader, ReadWork(
+        viewer, reader, engine, drafts, security=security, count=count, tracing=tracing, issuers=issuers
+    )

@@ -84,7 +84,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """Why nothing is shown to a model: ``reason`` for people, ``code`` for metrics and audit (a closed list, refusals.py)."""
+    """Why nothing is shown to a model: ``reason`` for people, ``code`` for metrics and audit (a closed list)."""
 
     reason: str
     code: str

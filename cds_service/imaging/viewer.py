@@ -17,7 +17,7 @@ from cds_service.imaging.requests import Picture, Render, Rendered, Source
 from cds_service.imaging.seen import Kind, Refused, Seen, Transform
 from cds_service.models import engine
 from fhir_adapters.dicom import qido, selection, volumes
-from fhir_adapters.dicom.description import Identity
+from fhir_adapters.dicom.description import Header, Identity
 from fhir_adapters.dicom.dicomweb import DicomWeb
 from fhir_adapters.dicom.errors import DicomError, NotConfigured
 from fhir_adapters.dicom.modes import Voi
@@ -300,20 +300,20 @@ def _seen(
         ),
         transforms=tuple(p.transform for p in pictures),
         steps=(*steps, *dict.fromkeys(step for each in made for step in each.steps)),
-        warnings=_warnings(
-            header.burned_in, made[0].kind, header.orientation, frames=shape.frames if shape else 1, shown=len(pictures)
-        ),
+        warnings=_warnings(header, made[0].kind, len(pictures)),
         performed=header.performed,
         size=(shape.rows, shape.columns) if shape else (0, 0),
         compared=tuple(item for item in agree[0] if all(item in each for each in agree)) if agree else (),
     )
 
 
-def _warnings(burned_in: str, kind: Kind, orientation: Sequence[str], *, frames: int, shown: int) -> tuple[str, ...]:
-    found = []
-    if burned_in != "NO":
+def _warnings(header: Header, kind: Kind, shown: int) -> tuple[str, ...]:
+    found, frames = [], header.shape.frames if header.shape else 1
+    if header.burned_in != "NO":
         found.append("the header does not say that no text is burned into the image")
-    if kind == "radiograph" and len(orientation) > 1 and orientation[1].startswith("H"):
+    if kind == "radiograph" and not header.acquired:
+        found.append("the header names no exposure, detector or pixel spacing: what took the image is not known")
+    if kind == "radiograph" and len(header.orientation) > 1 and header.orientation[1].startswith("H"):
         found.append("stored upside down: shown as stored")
     if kind in ("ultrasound", "photo", "radiograph") and frames > shown:
         found.append(f"{shown} of {frames} frames shown")

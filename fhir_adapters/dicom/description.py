@@ -33,6 +33,8 @@ class Header(Struct, frozen=True, kw_only=True):
     signed: bool = False
     photometric: str = ""
     image_type: tuple[str, ...] = ()
+    conversion: str = ""  # (0008,0064): how an object that was not acquired came to be; DF is a digitised film
+    acquired: bool = False  # exposure, detector, plate or spacing of an acquisition is named
     intent: str = ""  # FOR PRESENTATION, FOR PROCESSING
     burned_in: str = ""  # YES, NO
     body_part: str = ""

@@ -25,6 +25,11 @@ from fhir_adapters.dicom.transfer_syntaxes import DEFLATED, syntax
 NOT_CODE = re.compile(r"[^A-Z0-9 _]")
 UID_TEXT = re.compile(r"[0-9.]{1,64}")
 PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+OF_AN_ACQUISITION = (  # CR and DX Series, Image, Detector and X-Ray Acquisition Dose modules (PS3.3 C.8.1, C.8.7, C.8.11)
+    "ImagerPixelSpacing", "DetectorType", "DetectorID", "PlateType", "PlateID", "PixelIntensityRelationship", "Sensitivity",
+    "KVP", "Exposure", "ExposureInuAs", "ExposureTime", "ExposureTimeInuS", "XRayTubeCurrent", "ExposureIndex",
+    "DistanceSourceToDetector", "AcquisitionDeviceProcessingDescription",
+)  # fmt: skip
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
@@ -79,6 +84,8 @@ def describe(dataset: Dataset) -> Header:
         signed=number(dataset.get("PixelRepresentation")) == 1,
         photometric=code(dataset.get("PhotometricInterpretation")),
         image_type=_codes(dataset.get("ImageType")),
+        conversion=code(dataset.get("ConversionType")),
+        acquired=any(dataset.get(name) not in (None, "") for name in OF_AN_ACQUISITION),
         intent=code(dataset.get("PresentationIntentType")),
         burned_in=code(dataset.get("BurnedInAnnotation")),
         body_part=code(dataset.get("BodyPartExamined")),

@@ -210,6 +210,13 @@ async def test_nothing_of_the_header_is_in_what_a_model_is_shown(viewer: Viewer,
     ("made", "code"),
     [
         (lambda: dicom(BurnedInAnnotation="YES"), "burned-in"),
+        (
+            lambda: dicom(ramp(most=255).astype(np.uint8), ImagerPixelSpacing=None),
+            "not-acquired",
+        ),  # a grey photograph sent as DX
+        (lambda: dicom(ramp(most=255).astype(np.uint8), "CR", ImagerPixelSpacing=None), "not-acquired"),
+        (lambda: dicom(ConversionType="DV"), "not-acquired"),
+        (lambda: dicom(ConversionType="WSD", KVP=120), "not-acquired"),
         (lambda: dicom(modality="MG"), "modality"),
         (lambda: dicom(np.full((64, 64), 7, np.uint16)), "blank"),
         (lambda: dicom(PresentationIntentType="FOR PROCESSING"), "for-processing"),
@@ -224,6 +231,25 @@ async def test_what_no_model_should_see_is_refused_by_name(
     path = tmp_path / "x.dcm"
     path.write_bytes(made())
     assert outcome(await viewer.file(path)) == code
+
+
+@pytest.mark.parametrize(
+    ("made", "warned"),
+    [
+        (lambda: dicom(ramp(most=255).astype(np.uint8)), False),
+        (lambda: dicom(ramp(most=255).astype(np.uint8), "CR", ImagerPixelSpacing=None, KVP=125), False),
+        (lambda: dicom(ConversionType="DF", ImagerPixelSpacing=None), True),
+        (lambda: dicom(ImagerPixelSpacing=None), True),
+    ],
+)
+async def test_a_radiograph_is_shown_and_told_of_where_its_header_does_not_say_what_took_it(
+    viewer: Viewer, tmp_path: Path, made: Any, warned: bool
+) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(made())
+    seen = await viewer.file(path)
+    assert isinstance(seen, Seen), seen
+    assert any("what took the image is not known" in warning for warning in seen.warnings) == warned
 
 
 async def test_a_frame_that_is_not_there_is_refused(viewer: Viewer, tmp_path: Path) -> None:

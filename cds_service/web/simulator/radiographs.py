@@ -56,6 +56,11 @@ def radiograph(study: dict[str, Any], pixels: NDArray[np.uint16]) -> bytes:
     made.StudyDescription = study["description"]
     made.ImageType, made.PresentationIntentType = ["ORIGINAL", "PRIMARY", ""], "FOR PRESENTATION"
     made.PatientOrientation, made.BurnedInAnnotation = ["L", "F"], "NO"
+    made.ImagerPixelSpacing, made.PixelIntensityRelationship, made.PixelIntensityRelationshipSign = (
+        [0.34, 0.34],
+        "LOG",
+        -1,
+    )
     made.SeriesNumber = made.InstanceNumber = 1
     made.AccessionNumber = made.ReferringPhysicianName = made.StudyID = ""
     made.Rows, made.Columns = pixels.shape

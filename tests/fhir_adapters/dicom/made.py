@@ -15,6 +15,9 @@ SOP_CLASS = {
 }  # fmt: skip
 
 
+FILM = {"ViewPosition": "PA", "BodyPartExamined": "CHEST", "ImagerPixelSpacing": [0.2, 0.2]}
+
+
 def ramp(rows: int = 64, columns: int = 48, most: int = 4095) -> np.ndarray[Any, Any]:
     """Dark above, bright below, a bright corner at the upper left."""
     pixels = np.linspace(0, most, rows * columns).reshape(rows, columns)
@@ -42,7 +45,7 @@ def dicom(pixels: np.ndarray[Any, Any] | None = None, modality: str = "DX", **at
         "PixelRepresentation": int(pixels.dtype.kind == "i"), "InstanceNumber": 1,
         **({"PlanarConfiguration": 0} if colour else {}),
         **({"RescaleSlope": 1, "RescaleIntercept": -1024} if modality == "CT" else {}),
-        **({"ViewPosition": "PA", "BodyPartExamined": "CHEST"} if modality in ("DX", "CR") else {}),
+        **(FILM if modality in ("DX", "CR") else {}),
     }  # fmt: skip
     values |= {"HighBit": values["BitsStored"] - 1, "PixelData": pixels.tobytes()}
     for name, value in (values | attributes).items():
