@@ -208,7 +208,9 @@ def test_a_server_that_ignores_the_schema_is_turned_away_and_doctor_says_why(
                 said = detail(client)
                 assert LABEL not in said
                 assert "From the record" in said
+                assert "being prepared" not in said
                 time.sleep(0.5)
+            assert "the server of the model was turned away: it ignores the schema of an answer" in said
     states, told_ = jobs(tmp_path)
     assert not [state for _, state in states if state == "done"]
     assert not [line for line in told_ if line["state"] == "done"]
