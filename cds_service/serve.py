@@ -21,6 +21,7 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         port=port,
         access_log=False,
         log_config=None,
+        proxy_headers=False,
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=GRACE_S,

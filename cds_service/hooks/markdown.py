@@ -11,6 +11,8 @@ import re
 _MARKS = re.compile(r"[\\`*_\[\]<>|~&$]")
 # What opens a heading, list, rule or table at the start of a line; '-5' and '6.1' open nothing and stay as they are.
 _BLOCK = re.compile(r"(?:\d{1,9}(?=[.)](?:\s|$))|(?=[#=:]|\+(?:\s|$)|-(?:[\s-]|$)))")
+# Most lines hold nothing to escape: printable, no mark, no blank at either end, and nothing a block could open with.
+_PLAIN = re.compile(r"[A-Za-z(](?:[A-Za-z0-9 ,.;:()%/'+=°µ²³·×–-]*[A-Za-z0-9,.;:()%])?\Z")
 _ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|@")
 
 
@@ -28,6 +30,8 @@ def escape(text: str) -> str:
 
     Line breaks become blanks, so that one fact stays on one line (CDS Hooks 2.0.1 §Card attributes, detail).
     """
+    if _PLAIN.match(text) and "  " not in text and "//" not in text and "www" not in text.lower():
+        return text
     text = clean(text)
     if "@" in text or "://" in text or "www." in text.lower():
         text = " ".join(_ADDRESS.sub(r" \g<0> ", text).split())

@@ -26,6 +26,10 @@ class Clients(Protocol):
 class Replay(Protocol):
     """First answers of hook instances, encrypted, bounded, shared by database (hooks/replay.py)."""
 
+    def fingerprint(self, body: bytes) -> bytes:
+        """What tells one body from another, for ``find`` and ``keep``."""
+        ...
+
     async def find(
         self, client: str, service: str, hook_instance: str, body_hash: bytes, deadline: float
     ) -> bytes | None:

@@ -21,7 +21,7 @@ from cds_service.record.patient import Whose
 from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
 from cds_service.record.units import Conversion, conversion_for, plain, table
 from fhir_adapters.read.datatypes import CodeableConcept, Coding, Quantity
-from fhir_adapters.read.observation import ComponentView, ObservationView
+from fhir_adapters.read.observation import NONE, ComponentView, ObservationView
 
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
 JUDGED = frozenset({"status", "code", "subject", "component", "dataAbsentReason", "focus", *values.KINDS})
@@ -146,7 +146,7 @@ class Reader:
             if said:
                 return False
         low = high = None
-        if view.referenceRange is not None:
+        if view.referenceRange is not NONE:
             low, high = limits(view.referenceRange, quantity, name, conversion)
         reading = Reading(
             number=0, reference=reference, label=name.label, codes=name.codes, concept=known.key, time=when,
@@ -286,7 +286,7 @@ class Reader:
             write(reading, "written", value.written)
             write(reading, "written_value", value.written_value)
             write(reading, "written_unit", value.written_unit)
-        if view.referenceRange is not None and view.valueQuantity is not None and value.value is not None:
+        if view.referenceRange is not NONE and view.valueQuantity is not None and value.value is not None:
             low, high = limits(view.referenceRange, view.valueQuantity, name, value.conversion)
             write(reading, "low", low)
             write(reading, "high", high)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from operator import itemgetter
 
 from msgspec import Struct, field
 
@@ -36,9 +37,9 @@ class Selection(Struct, frozen=True):
 
 def rank(record: Record, budget: int) -> Selection:
     """At most ``budget`` facts of a record (drafts of the hook aside), by weight, then newest first, then by number."""
-    weighed = [(weight, fact) for fact, weight in _weighed(record)]
-    weighed.sort(key=lambda pair: (-pair[0], -_stamp(pair[1]), pair[1].number))
-    chosen = [fact for _, fact in weighed[: max(budget, 0)]]
+    weighed = [(-weight, -_stamp(fact), fact.number, fact) for fact, weight in _weighed(record)]
+    weighed.sort(key=itemgetter(0, 1, 2))
+    chosen = [each[3] for each in weighed[: max(budget, 0)]]
     return Selection(chosen, _left_out(record, chosen))
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 
+from msgspec import Raw
+
 from cds_service.record import text
 from cds_service.record.coding import Coded, coded
 from cds_service.record.units import Conversion, conversion_for
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Quantity
-from fhir_adapters.read.observation import ReferenceRange
+from fhir_adapters.read.observation import ReferenceRange, ranges
 
 FLAGS = frozenset({
     "H", "HH", "HU", "L", "LL", "LU", "A", "AA", "N", "HX", "LX", "POS", "NEG", "IND", "E", "D", "U", "B", "W", "S",
@@ -62,17 +64,39 @@ def spoilt_text(words: str) -> str:
     return ""
 
 
-def limits(ranges: list[ReferenceRange], quantity: Quantity, name: Coded, conversion: Conversion | None) -> Limits:
+def limits(written: Raw, quantity: Quantity, name: Coded, conversion: Conversion | None) -> Limits:
     """The source's reference range in the reading's unit; only a range that is for everybody, and only one."""
+    if conversion is None or not conversion.steps:
+        try:
+            usual = _usual(bytes(written), quantity.unit, quantity.code)
+        except text.Oversize:
+            usual = None
+        if usual is not None:
+            return usual
+    return _limits(ranges(written), quantity, name, conversion)
+
+
+@lru_cache(maxsize=2048)
+def _usual(written: bytes, unit: str | None, code: str | None) -> Limits | None:
+    """One range with both ends in the unit of its value: what nearly every laboratory sends; else None."""
+    if len(written) + len(unit or "") + len(code or "") > text.CACHED:
+        raise text.Oversize
+    found = ranges(Raw(written))
+    if not found:
+        return None, None
+    low, high = found[0].low, found[0].high
+    if len(found) > 1 or found[0].type is not None or low is None or high is None:
+        return None
+    if low.unit != unit or high.unit != unit or low.code not in (None, code) or high.code not in (None, code):
+        return None
+    if low.value is None or high.value is None or not low.value.is_finite() or not high.value.is_finite():
+        return None
+    return (low.value, high.value) if low.value <= high.value else None
+
+
+def _limits(ranges: list[ReferenceRange], quantity: Quantity, name: Coded, conversion: Conversion | None) -> Limits:
     if len(ranges) == 1:
         fit = ranges[0]
-        low, high = fit.low, fit.high
-        if low is not None and high is not None and fit.type is None and (conversion is None or not conversion.steps):
-            unit, code = quantity.unit, quantity.code
-            if low.unit == unit and high.unit == unit and low.code in (None, code) and high.code in (None, code):
-                bottom, top = low.value, high.value
-                if bottom is not None and top is not None and bottom.is_finite() and top.is_finite() and bottom <= top:
-                    return bottom, top
     else:
         common = [r for r in ranges if not r.appliesTo and r.age is None and _normal(r.type)]
         if len(common) != 1:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
+from fhir_adapters.read import tolerant
 from fhir_adapters.read.datatypes import (
     Annotation,
     CodeableConcept,
@@ -30,6 +32,20 @@ class ReferenceRange(Struct, gc=False):
     age: Range | None = None
 
 
+_RANGES = msgspec.json.Decoder(list[ReferenceRange] | None)
+NONE = Raw(b"")
+
+
+def ranges(written: Raw) -> list[ReferenceRange]:
+    """The ranges of ``referenceRange``, read when they are wanted: a record repeats a few of them hundreds of times."""
+    if not memoryview(written).nbytes:
+        return []
+    try:
+        return _RANGES.decode(written) or []
+    except (ValueError, RecursionError):
+        return tolerant.listed(written, ReferenceRange)
+
+
 class ComponentView(Struct, gc=False):
     """Observation.component: one measured part of a panel such as a blood pressure."""
 
@@ -47,7 +63,7 @@ class ComponentView(Struct, gc=False):
     valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
     interpretation: list[CodeableConcept] | None = None
-    referenceRange: list[ReferenceRange] | None = None  # noqa: N815
+    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges`` where it is wanted
 
 
 class ObservationView(View, tag="Observation", gc=False):
@@ -75,7 +91,7 @@ class ObservationView(View, tag="Observation", gc=False):
     valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
     interpretation: list[CodeableConcept] | None = None
-    referenceRange: list[ReferenceRange] | None = None  # noqa: N815
+    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges`` where it is wanted
     note: list[Annotation] | None = None
     identifier: list[Identifier] | None = None
     component: list[ComponentView] | None = None

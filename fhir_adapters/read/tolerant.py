@@ -19,6 +19,7 @@ from fhir_adapters.read.datatypes import CodeableConcept, Coding, Reference
 from fhir_adapters.read.view import View
 
 V = TypeVar("V", bound=View)
+S = TypeVar("S", bound=Struct)
 Fit = Callable[[Any], Any]
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -43,6 +44,15 @@ def rebuild(value: dict[str, Any], view: type[V]) -> V:
         except (Misfit, RecursionError):
             damaged.append(name)
     return view(**members, damaged=tuple(damaged))
+
+
+def listed(body: Raw, struct: type[S]) -> list[S]:
+    """A list of ``struct`` from JSON of any shape; empty where it does not fit."""
+    try:
+        found: list[S] = _list_of(_struct_of(struct))(loose(body))
+    except (ValueError, RecursionError):
+        return []
+    return found
 
 
 @cache

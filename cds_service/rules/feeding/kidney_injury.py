@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from operator import itemgetter
 from statistics import median
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from cds_service.rules.scores.kidney import UMOL_PER_MG_DL
 from cds_service.rules.scores.kidney_injury import MG_DL, UMOL_L, creatinine_stage
 
 NAME = "KDIGO_AKI"
+NO_TIME = timedelta(0)
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
 YEAR = 365 * DAY
@@ -69,16 +71,15 @@ def compare(current: Reading, creatinines: Sequence[Reading]) -> Comparison | No
     2012 allows. Described in https://doi.org/10.1371/journal.pone.0131909
     """
     now = moment(current)
-    earlier = [r for r in creatinines if now - YEAR <= moment(r) < now]
-    week = [r for r in earlier if moment(r) >= now - WEEK]
-    days = [r for r in week if moment(r) >= now - 2 * DAY]
+    earlier = [(age, mass(r), r) for r in creatinines if NO_TIME < (age := now - moment(r)) <= YEAR]
+    week = [each for each in earlier if each[0] <= WEEK]
+    days = [each for each in week if each[0] <= 2 * DAY]
     found: list[Comparison] = []
     for rule, group in (("the lowest of the last 48 h", days), ("the lowest of the last 7 days", week)):
         if group:
-            lowest = min(group, key=mass)
-            hours = Decimal(int((now - moment(lowest)).total_seconds())) / 3600
-            found.append(_compare(rule, current, [lowest], hours))
-    year = earlier[len(week) :]
+            age, _, lowest = min(group, key=itemgetter(1))
+            found.append(_compare(rule, current, [lowest], Decimal(int(age.total_seconds())) / 3600))
+    year = [reading for _, _, reading in earlier[len(week) :]]
     if year:
         found.append(_compare("the median of 8–365 days before", current, year, Decimal(168)))
     return max(found, key=lambda c: (c.stage, -c.value), default=None)
