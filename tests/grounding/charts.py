@@ -62,7 +62,8 @@ def reading(number: int, concept: str, label: str, value: str, unit: str, when: 
 def problem(
     number: int, label: str, when: str, *, status: str = "active", listed: bool = True, **more: object
 ) -> Problem:
-    active = listed and status in ("active", "recurrence", "relapse")
+    # As the record builds it: what is refuted is not active, whatever its clinical status.
+    active = listed and status in ("active", "recurrence", "relapse") and not more.get("negated")
     return Problem(
         number=number,
         reference=f"Condition/c{number}",

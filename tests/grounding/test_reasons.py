@@ -43,6 +43,7 @@ CASES = [
     (Reason.NAME, "acute", "Hyponatraemia with sodium 138 mmol/L.", "F5", "Sodium 138 mmol/L.", "F5"),
     (Reason.POLARITY, "acute", "Pulmonary embolism.", "F23", "No pulmonary embolism.", "F23"),
     (Reason.POLARITY, "acute", "No sepsis.", "F20", "Sepsis.", "F20"),
+    (Reason.POLARITY, "acute", "Active problems: Pulmonary embolism.", "F23", "Refuted: Pulmonary embolism.", "F23"),
     (Reason.TENSE, "acute", "Taking ibuprofen.", "F42", "Ibuprofen was stopped.", "F42"),
     (Reason.TENSE, "chronic", "Colon cancer.", "F26", "Family history of colon cancer.", "F26"),
     (Reason.TENSE, "chronic", "Colonoscopy was performed.", "F54", "Colonoscopy is planned.", "F54"),

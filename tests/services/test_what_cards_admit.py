@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from cds_service.grounding.verify import verify
+from cds_service.models.engine import Material
+from cds_service.models.extractive import compose
+from cds_service.record import salience
+from cds_service.record.build import from_bundle
 from cds_service.record.facts import Record, Refusal
 from cds_service.rules.catalogue import Severity
+from cds_service.services.assessed import BUDGET
 from cds_service.services.not_seen import not_seen
+from cds_service.web.simulator.patients import DemoPatient
 from tests.record.resources import PATIENT, answered, built, observation
-from tests.services.golden_cards import FOLDER
+from tests.services.golden_cards import FOLDER, NOW, patients
 
 
 def record() -> Record:
@@ -46,3 +59,25 @@ def test_a_hostile_entry_that_is_withheld_is_said_to_be_left_out() -> None:
     page = (FOLDER / "demo-dirty.patient-view.md").read_text(encoding="utf-8")
     assert "1 entry was left out" in page
     assert "onerror" not in page
+
+
+@pytest.mark.parametrize("patient", patients(), ids=lambda patient: patient.id)
+def test_no_sentence_of_the_extractive_summary_of_a_demo_patient_is_dropped(patient: DemoPatient) -> None:
+    """It says what the record says: a dropped sentence is a fault of its wording or of the check."""
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": Raw(r)} for r in patient.resources],
+    }
+    chart = from_bundle(encode(bundle), NOW, patient.id)
+    facts, zone = salience.rank(chart, BUDGET).facts, ZoneInfo("UTC")
+    said = compose(Material(facts=facts, person=chart.person, now=chart.now, zone=zone))
+    assert said
+    verdict = verify(said, facts, zone, person=chart.person, now=chart.now)
+    assert (verdict.dropped, verdict.kept) == ([], said)
+
+
+def test_a_refuted_diagnosis_is_said_to_be_refuted() -> None:
+    page = (FOLDER / "demo-dirty.patient-view.md").read_text(encoding="utf-8")
+    assert "- Refuted: Type 2 diabetes mellitus (2024-11-19)." in page

@@ -182,7 +182,8 @@ def tense(fact: Fact) -> int:
     if "family" in said or fact.reference.startswith("FamilyMemberHistory/"):
         return Tense.FAMILY
     if isinstance(fact, Problem | Allergy):
-        own = Tense.ACTIVE if fact.active else Tense.PAST
+        # What was refuted is denied, not over: the record counts it as inactive, and nobody need call it past.
+        own = Tense.ACTIVE if fact.active or fact.negated else Tense.PAST
     elif isinstance(fact, Medication):
         planned = fact.status == "draft" or fact.intent in ("proposal", "plan")
         own = Tense.PLANNED if planned else Tense.ACTIVE if fact.active else Tense.PAST
