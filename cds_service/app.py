@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
 from cds_service import __version__
@@ -41,6 +42,8 @@ from cds_service.wiring.own_access import record_access
 from cds_service.wiring.parts import Parts, parts_of
 
 START_S = 20.0  # most the stores may take to open
+# Off whatever OTEL_… and FASTAPI_… variables say: it writes URLs and texts of exceptions. Ours is tracing.py.
+FRAMEWORK_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 
 
 def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
@@ -55,6 +58,7 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
         lifespan=_lifespan(parts, made),
         docs_url=None if settings.mode == "production" else "/docs",
         redoc_url=None,
+        telemetry=FRAMEWORK_TELEMETRY,
     )
     app.add_middleware(CORSMiddleware, **cors.options(settings))
     attach_router(app, _house(parts, made))

@@ -50,16 +50,20 @@ class Otlp(Tracing):
         self._settings, self._withheld = settings, withheld
         self._provider = TracerProvider(resource=_resource(settings), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, __version__)
+        self._exporter: SpanExporter | None = None
 
     def start(self) -> None:
         """Begin to send, in a thread of the SDK."""
-        self._provider.add_span_processor(BatchSpanProcessor(exporter(self._settings)))
+        self._exporter = exporter(self._settings)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
 
     async def aclose(self) -> None:
         """Send what is left, for at most ``LAST_S``: a collector that hangs does not hold the service up."""
         last = Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         last.start()
         await asyncio.to_thread(last.join, LAST_S)
+        if last.is_alive() and self._exporter is not None:
+            await asyncio.to_thread(self._exporter.shutdown)  # no further try
 
     def span(self, name: str, kind: Kind = "internal", **attributes: Any) -> Spanning:
         """See ``Tracing``."""

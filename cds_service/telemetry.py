@@ -38,7 +38,8 @@ _WORD = re.compile(r"[A-Za-z0-9_.:@+-]{1,80}|[a-z][a-z ,_-]{0,79}")
 _LEADING_WORDS = re.compile(r"[A-Za-z ,._-]*")
 _UVICORN = ("Uvicorn running", "Started server", "Application ", "Waiting for", "Shutting down", "Finished server")
 _QUIETER = ("httpx2", "httpcore2", "sqlalchemy", "asyncio", "dbos", "uvicorn.access")
-_FIXED_WORDS = ("uvicorn.error", "asyncio")  # their messages begin with words of their source
+# their messages begin with words of their source
+_FIXED_WORDS = ("uvicorn.error", "asyncio", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 _ORIGINS = ("client", "origin")
 WITHHELD = "withheld"
 

@@ -1,8 +1,8 @@
 """Spans of a call for an OTLP collector, without PHI by construction: what is not in ``ATTRIBUTES`` does not get out.
 
-Off unless ``CDS_OTLP_ENDPOINT`` is set and the extra ``otel`` is installed; while it is off nothing of OpenTelemetry is
-imported and a span is one and the same object that does nothing. A value must look as its attribute says, whatever the
-caller gives; no exception's message and no text of a span comes from anywhere but our source.
+Off unless ``CDS_OTLP_ENDPOINT`` is set and the extra ``otel`` is installed; while it is off neither SDK nor exporter of
+OpenTelemetry is imported and a span is one and the same object that does nothing. A value must look as its attribute says,
+whatever the caller gives; no exception's message and no text of a span comes from anywhere but our source.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ ATTRIBUTES: Mapping[str, tuple[str, Check]] = {
 SPANS = frozenset({"gather", "record", "rules", "assessment job", "image read"})
 _span_name = _matching(r"POST /cds-services/[a-z-]{1,40}|(?:chat|score_labels) [A-Za-z0-9./][\w.@:/+-]{0,119}")
 WITHHELD = "withheld"
+NEEDED = ("sdk", "exporter", "exporter.otlp", "exporter.otlp.proto", "exporter.otlp.proto.http")  # outer before inner
 
 
 class Span(Protocol):
@@ -171,7 +172,7 @@ OFF = Tracing()
 
 def installed() -> bool:
     """Whether the extra ``otel`` is there."""
-    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    return all(find_spec(f"opentelemetry.{name}") for name in NEEDED)
 
 
 def collector(settings: Settings) -> Origin | None:
