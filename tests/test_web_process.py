@@ -29,6 +29,8 @@ async def main():
     async with embedded(Path(sys.argv[1])) as base:
         await call_everything(base)
         print("heavy:", *heavy_modules())
+        tracing = ("opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf", "requests")
+        print("tracing:", *(name for name in tracing if name in sys.modules))
 
 asyncio.run(main())
 """
@@ -64,6 +66,7 @@ def test_the_web_process_answers_every_hook_without_loading_a_heavy_library(tmp_
     )
     assert done.returncode == 0, done.stderr
     assert "heavy:" in done.stdout.splitlines()
+    assert "tracing:" in done.stdout.splitlines(), "nothing of it while it is off"
 
 
 async def test_no_call_blocks_the_event_loop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

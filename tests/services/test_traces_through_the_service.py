@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec import field
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -122,13 +123,24 @@ def order_sign(client: TestClient) -> None:
     time.sleep(0.1)
 
 
+class Heard(Server):
+    """A model's server that remembers the spans it was told of."""
+
+    above: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        told = dict(scope.get("headers", ())).get(b"traceparent", b"").decode()
+        self.above += [told] if told else []
+        await super().__call__(scope, receive, send)
+
+
 def test_an_order_sign_shows_its_jobs_and_what_the_model_was_asked_below_the_call(
     memory: InMemorySpanExporter, tmp_path: Path
 ) -> None:
-    server = Server(content=obedient)
+    server = Heard(content=obedient)
     with serving(server):
         engine = {"text_engine": "openai", "text_base_url": server.url, "text_model": "tiny"}
-        with traced(tmp_path, **engine) as client:
+        with traced(tmp_path, traceparent_to=["engines"], **engine) as client:
 
             def answered() -> bool:
                 order_sign(client)
@@ -148,6 +160,9 @@ def test_an_order_sign_shows_its_jobs_and_what_the_model_was_asked_below_the_cal
         assert each["gen_ai.usage.input_tokens"] == 9
         assert each["gen_ai.usage.output_tokens"] == 5
         assert each["gen_ai.response.finish_reasons"] == ("stop",)
+    chats = [span.context for span in spans if span.name == "chat tiny"]
+    told = sorted(above.rpartition("-")[0] for above in server.above)  # the rest are flags
+    assert told == sorted(f"00-{chat.trace_id:032x}-{chat.span_id:016x}" for chat in chats if chat is not None)
     jobs = [said(span) for span in spans if span.name == "assessment job"]
     assert {job["cds.task"] for job in jobs} >= {"text:triage", "text:order-review"}
     assert {job["cds.outcome"] for job in jobs} <= {"done", "failed", "again"}
