@@ -34,7 +34,7 @@ from cds_service.services.patient_summary import PatientSummary
 from cds_service.services.service import Service
 from cds_service.settings import Settings, Subscription
 from cds_service.web.keys import attach_keys, signing_key
-from cds_service.web.review.router import Review, attach_review
+from cds_service.web.review.router import Review, attach_review, none_made
 from cds_service.web.subscriptions import OnStudy, Subscriptions, attach_subscriptions
 from cds_service.wiring.assessing import Assessments, assessments
 from cds_service.wiring.outside import json_fetcher
@@ -63,7 +63,8 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     app.add_middleware(CORSMiddleware, **cors.options(settings))
     attach_router(app, _house(parts, made))
     attach_health(app, parts.gateway, parts.pack, parts.metrics)
-    attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer))
+    why = none_made(imaging=settings.imaging, engine=settings.image_engine)
+    attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer, none_made=why))
     attach_keys(app, signing_key(settings))
     attach_subscriptions(app, Subscriptions(settings.subscriptions, _on_study(parts, made)))
     if settings.mode != "production":

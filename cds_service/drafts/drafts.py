@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import Raw
 
-from cds_service.drafts import resources
+from cds_service.drafts import report_text, resources
 from cds_service.drafts.archived import Archive, NotArchived
 from cds_service.drafts.draft import Accept, Decided, Decision, Draft, Edit, Person, Reject
 from cds_service.drafts.store import DraftStore
@@ -251,6 +251,8 @@ def _check(draft: Draft, decision: Decision) -> None:
     words = decision.conclusion if isinstance(decision, Edit) else getattr(decision, "reason", "")
     if isinstance(decision, Edit) and not words.strip():
         raise NotDecidable("a conclusion of your own needs words")
+    if isinstance(decision, Edit) and words.split() == report_text.conclusion(draft.read).split():
+        raise NotDecidable("the wording is the draft's own: accept it as drafted, or write another")
     if len(words) > WORDS:
         raise NotDecidable(f"at most {WORDS} characters")
     if draft.state == "rejected":

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cds_service.drafts import report_text
 from cds_service.drafts.draft import Accept, Edit, Reject
 from cds_service.drafts.drafts import DraftMoved, NotDecidable, UnknownDraft
 from cds_service.web.simulator.misbehaviour import Rule
@@ -76,6 +77,14 @@ async def test_an_edit_puts_the_persons_words_in_the_conclusion(house: House) ->
     edited = await house.drafts.decide(draft.id, Edit(conclusion="No acute change."), PERSON)
     assert edited.filed == "preliminary"
     assert house.reports(draft.identifier)[0]["conclusion"] == "No acute change."
+
+
+async def test_the_drafts_own_words_are_not_taken_for_a_persons(house: House) -> None:
+    draft = await house.drafts.put(read(), **WHERE)
+    drafted = report_text.conclusion(draft.read)
+    with pytest.raises(NotDecidable, match="accept it as drafted"):
+        await house.drafts.decide(draft.id, Edit(conclusion=f" {drafted}\r\n"), PERSON)
+    assert house.reports(draft.identifier) == []
 
 
 async def test_rejecting_an_unwritten_draft_writes_nothing(house: House) -> None:

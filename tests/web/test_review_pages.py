@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from cds_service.drafts.draft import Accept, Draft, Person
+from cds_service.drafts.draft import Accept, Draft, Person, Reject
+from cds_service.imaging.read import Instance
 from cds_service.web.review import pages
+from cds_service.web.review.router import none_made
 from tests.drafts.reads import STUDY, read
 
 WAITING = Draft(
@@ -26,7 +30,7 @@ TAKEN = replace(
         (WAITING, "not reviewed", "Withdraw from the record"),
         (TAKEN, "taken by X, not signed", "Accept as drafted"),
         (TAKEN, "Withdrawing marks the report", "Accepting files"),
-        (replace(TAKEN, state="rejected", filed="entered-in-error"), "rejected by X: do not use", "not reviewed"),
+        (replace(TAKEN, state="rejected", filed="entered-in-error", decision=Reject()), "rejected by X: do not use", "not reviewed"),
         (replace(TAKEN, filed="", report="", fault="the record timed out"), "Not finished: the record timed out", "In the record"),
         (replace(TAKEN, filed="", report="", fault="the record timed out"), "Try again", "Withdraw from the record"),
     ],
@@ -38,13 +42,14 @@ def test_each_state_is_named_and_offers_what_can_still_be_done(draft: Draft, sai
 
 
 STORED = replace(TAKEN, structured_report="2.25.77")
-REJECTED = replace(STORED, state="rejected", filed="entered-in-error")
+REJECTED = replace(STORED, state="rejected", filed="entered-in-error", decision=Reject(reason="no consolidation <b>"))
 
 
 @pytest.mark.parametrize(
     ("draft", "said", "unsaid"),
     [
         (STORED, "DICOM SR 2.25.77, PARTIAL and UNVERIFIED.", "still stands"),
+        (REJECTED, "rejected: do not use", "Accept as drafted"),
         (TAKEN, "In the record", "DICOM SR"),
         (REJECTED, "DICOM SR 2.25.77 still stands in the archive, PARTIAL and UNVERIFIED", "Rejection note"),
         (replace(REJECTED, rejection_note="2.25.78"), "Rejection note 2.25.78", "still stands"),
@@ -61,13 +66,45 @@ def test_a_report_in_the_archive_is_named_with_what_became_of_it(draft: Draft, s
 @pytest.mark.parametrize(
     ("compared", "said"),
     [
-        (("patient id", "birth date", "sex"), "patient id, birth date, sex agree with the patient"),
+        (("patient id", "birth date", "sex"), "Patient id, birth date, sex of the images agree with the patient"),
         (("birth date",), "could not be compared"),
         ((), "was not compared with the record"),
     ],
 )
 def test_what_says_that_the_images_are_the_patients_is_named(compared: tuple[str, ...], said: str) -> None:
     assert said in pages.page(replace(WAITING, read=read(compared=compared)), "token")
+
+
+def test_the_words_of_a_rejected_draft_are_struck_out_and_the_reason_stands_beside_the_decision() -> None:
+    shown = pages.page(REJECTED, "token")
+    assert shown.count('class="void"') == 2
+    assert "Reason given: no consolidation &lt;b&gt;" in shown
+    assert 'class="void"' not in pages.page(TAKEN, "token")
+    assert "Consolidation" not in pages.listing([REJECTED])
+
+
+def test_no_key_pressed_in_a_field_decides() -> None:
+    for draft in (WAITING, TAKEN):
+        fields = re.findall(r"<input (?!type=\"hidden\")", pages.page(draft, "token"))
+        assert fields == []  # Enter in an input of one line presses the form's first button, in a textarea none
+
+
+def test_the_list_says_where_no_draft_will_ever_come() -> None:
+    assert "No draft is waiting" in pages.listing([])
+    for imaging, engine, said in ((False, "none", "CDS_IMAGING"), (True, "none", "CDS_IMAGE_ENGINE")):
+        listing = pages.listing([], none_made(imaging=imaging, engine=engine))
+        assert said in listing
+        assert "No draft is waiting" not in listing
+        assert "nothing is implied" in listing
+    assert none_made(imaging=True, engine="openai") == ""
+
+
+def test_of_a_volume_the_middle_slice_is_shown_and_all_are_linked() -> None:
+    slices = tuple(Instance(study_uid="1.2", series_uid="1.2.1", instance_uid=f"1.2.1.{i}") for i in range(5))
+    shown = pages.page(replace(WAITING, read=read(instances=slices)), "token")
+    assert 'src="d1/image?number=3"' in shown
+    assert "Image 3 of 5" in shown
+    assert all(f'href="d1/image?number={i}"' in shown for i in range(1, 6))
 
 
 def test_times_are_to_the_minute_in_utc_and_test_weights_are_named_in_the_list() -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def listing(drafts: Sequence[Draft]) -> str:
-    """The newest drafts."""
+def listing(drafts: Sequence[Draft], none_made: str = "") -> str:
+    """The newest drafts. ``none_made``: a sentence that says why no further one will be made."""
     rows = [
         {
             "id": draft.id,
@@ -29,7 +29,7 @@ def listing(drafts: Sequence[Draft]) -> str:
         }
         for draft in drafts
     ]
-    return _template("list.html.j2").render(drafts=rows)
+    return _template("list.html.j2").render(drafts=rows, none_made=none_made)
 
 
 def page(draft: Draft, token: str, problem: str = "") -> str:
@@ -43,6 +43,7 @@ def page(draft: Draft, token: str, problem: str = "") -> str:
         conclusion=report_text.conclusion(draft.read, edited),
         edited=bool(edited),
         retry=draft.state != "waiting" and not draft.settled,
+        first=(len(draft.read.instances) + 1) // 2,  # of a volume its middle
         token=token,
         problem=problem,
     )

@@ -42,8 +42,11 @@ SIMULATED = Person(reference="Practitioner/demo-practitioner", display="Demo, Pr
 class Review:
     """The pages and what their forms do."""
 
-    def __init__(self, drafts: Drafts, cipher: Cipher, mode: Mode, viewer: Viewer | None = None) -> None:
+    def __init__(
+        self, drafts: Drafts, cipher: Cipher, mode: Mode, viewer: Viewer | None = None, *, none_made: str = ""
+    ) -> None:
         self._drafts = drafts
+        self._none_made = none_made
         self._viewer = viewer
         self._cipher = cipher
         self._mode = mode
@@ -52,7 +55,7 @@ class Review:
         """``GET /review/``."""
         try:
             self._person()
-            return HTMLResponse(pages.listing(await self._drafts.newest()), headers=HEADERS)
+            return HTMLResponse(pages.listing(await self._drafts.newest(), self._none_made), headers=HEADERS)
         except CdsError as fault:
             return _refusal(fault)
 
@@ -119,6 +122,13 @@ class Review:
 
     def _token(self, cookie: str, own_id: str, version: str) -> str:
         return self._cipher.pseudonym("review form", cookie, own_id, version)
+
+
+def none_made(*, imaging: bool, engine: str) -> str:
+    """Why this service makes no draft at all, '' where it does."""
+    if not imaging:
+        return "Imaging is switched off (CDS_IMAGING)."
+    return "No image model is configured (CDS_IMAGE_ENGINE)." if engine == "none" else ""
 
 
 def attach_review(app: FastAPI, review: Review) -> None:
