@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
 import threading
@@ -308,3 +309,11 @@ def test_doctor_says_whether_traces_are_sent_and_whether_somebody_is_there(
     assert doctor_says(settings("collector")).startswith("traces: fault, CDS_OTLP_ENDPOINT")
     monkeypatch.setattr(tracing, "installed", lambda: False)
     assert "medgemma-cds[otel]" in doctor_says(settings(address))
+
+
+def test_the_page_for_operators_lists_every_attribute_and_setting() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "operating.md").read_text(encoding="utf-8")
+    names = {sent for sent, _ in ATTRIBUTES.values()} | tracing.SPANS | {"CDS_OTLP_ENDPOINT", "CDS_TRACEPARENT_TO"}
+    assert not {name for name in names if name not in page}
+    written = set(re.findall(r"`((?:cds\.|gen_ai\.|http\.|error\.)[a-z_.]+)`", page))
+    assert written == {sent for sent, _ in ATTRIBUTES.values()}
