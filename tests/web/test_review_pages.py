@@ -83,6 +83,12 @@ def test_the_words_of_a_rejected_draft_are_struck_out_and_the_reason_stands_besi
     assert "Consolidation" not in pages.listing([REJECTED])
 
 
+def test_a_refusal_is_a_page_too_and_leads_back_to_the_list() -> None:
+    shown = pages.refusal("there is no <b>draft</b>")
+    assert "There is no &lt;b&gt;draft&lt;/b&gt;." in shown
+    assert 'href="/review/"' in shown
+
+
 def test_no_key_pressed_in_a_field_decides() -> None:
     for draft in (WAITING, TAKEN):
         fields = re.findall(r"<input (?!type=\"hidden\")", pages.page(draft, "token"))

@@ -49,6 +49,11 @@ def page(draft: Draft, token: str, problem: str = "") -> str:
     )
 
 
+def refusal(message: str) -> str:
+    """Why there is nothing to show."""
+    return _template("refusal.html.j2").render(message=message)
+
+
 def moment(written: str) -> str:
     """An ISO 8601 time to the minute, in UTC where it has an offset; anything else as it is written."""
     try:

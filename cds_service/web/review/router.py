@@ -166,7 +166,4 @@ def _decision(form: dict[str, str], draft: Draft) -> Decision:
 
 
 def _refusal(fault: CdsError, status: int = 0) -> Response:
-    from html import escape
-
-    text = f"<!DOCTYPE html><title>Drafts</title><p>{escape(fault.message)}</p>"
-    return HTMLResponse(text, status or fault.status, headers=HEADERS)
+    return HTMLResponse(pages.refusal(fault.message), status or fault.status, headers=HEADERS)
