@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 
     service: Service
     call: Call
-    question: tuple[str, str, str, bytes]  # client and tenant, service, hookInstance, digest of what is asked
+    question: tuple[str, str, str, bytes]  # client and tenant, service, hookInstance, fingerprint of what is asked
     notes: tuple[str, ...]
     arrival: float  # event loop's clock
 
@@ -173,7 +173,7 @@ class Serving:
             deadline=arrival + limit,
             fhir_base=base,
         )
-        question = (trusted.key, service.id, hook.hookInstance, parsed.digest)
+        question = (trusted.key, service.id, hook.hookInstance, self._house.replay.fingerprint(parsed.asked))
         return Asked(service, call, question, (*parsed.notes, *filter(None, (note, trusted.note))), arrival)
 
     async def _fresh(self, asked: Asked) -> bytes:
