@@ -112,6 +112,7 @@ class Reading(Fact, frozen=True, kw_only=True, gc=False):
     flags: tuple[str, ...] = ()  # interpretation codes of the lab: H, HH, L, LL, A, AA, N …
     refusal: Refusal | None = None
     display: Display | None = None  # None: printed in its canonical unit
+    noted: bool = False  # Observation.note was written; of its words only a doubt about the sample is kept, in ``note``
 
     @property
     def exact(self) -> bool:

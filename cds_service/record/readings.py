@@ -286,6 +286,8 @@ class Reader:
             write(reading, "written", value.written)
             write(reading, "written_value", value.written_value)
             write(reading, "written_unit", value.written_unit)
+        if parent.note is not None and any(each.text and not each.text.isspace() for each in parent.note):
+            write(reading, "noted", True)
         if view.referenceRange is not NONE and view.valueQuantity is not None and value.value is not None:
             low, high = limits(view.referenceRange, view.valueQuantity, name, value.conversion)
             write(reading, "low", low)

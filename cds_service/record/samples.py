@@ -21,7 +21,8 @@ FLAGS = frozenset({
 })  # fmt: skip
 SPOILT = re.compile(
     r"(?P<not>\b(?:no|not|non|without|nil|negative for|absence of)[\s-]+(?:\w+\s+){0,2})?"
-    r"\b(?P<what>ha?emoly[sz]|lip[ae]?emi|icteri|clotted|contaminat|diluted|drip arm|wrong tube|insufficient)"
+    r"\b(?P<what>ha?emoly[sz]|lip[ae]?emi|icteri|clotted|contaminat|diluted|drip arm|wrong tube|insufficient|unreliable"
+    r"|(?P<again>please repeat|repeat (?:is )?(?:advised|recommended|requested|required|suggested)))"
     r"\w*(?P<none>\s*(?:index)?\s*[:=]?\s*(?:none|negative|absent|not detected|nil|no\b|0\b))?",
     re.IGNORECASE,
 )
@@ -60,6 +61,7 @@ def spoilt_text(words: str) -> str:
     for match in SPOILT.finditer(words[:2000]):
         if not match["not"] and not match["none"]:
             what = "haemolysed" if "moly" in match["what"].casefold() else match[0].strip()
+            what = "repeat advised" if match["again"] else what
             return f"sample: {text.clean(what, 60)}"
     return ""
 

@@ -23,6 +23,7 @@ UNITS: Mapping[str, str] = {
 }  # fmt: skip
 ROUNDED = Context(prec=4, rounding=ROUND_HALF_EVEN)
 DECIMALS = 4
+DOUBT = "sample: "  # how a remark on the sample begins (samples.py)
 FLAG_WORDS = {
     "HH": "critically high", "LL": "critically low", "HU": "high", "LU": "low", "AA": "critically abnormal",
     "H": "high", "L": "low", "A": "abnormal", "N": "normal",
@@ -58,6 +59,12 @@ def value(reading: Reading) -> str:
         return text if shown.as_written else f"{text} (written {own})"
     text = quantity(reading.value, reading.unit, reading.comparator)
     return f"{text} (written {reading.written})" if reading.written else text
+
+
+def reported(reading: Reading) -> str:
+    """The value with what makes its sample doubtful: '6.4 mmol/L (sample: haemolysed)'."""
+    doubts = [said for said in reading.note.split("; ") if said.startswith(DOUBT)] if reading.note else []
+    return f"{value(reading)} ({'; '.join(doubts)})" if doubts else value(reading)
 
 
 def answer(reading: Reading) -> str:

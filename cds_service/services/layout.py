@@ -19,6 +19,7 @@ from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, 
 from cds_service.randomness import uuid4
 from cds_service.record import wording
 from cds_service.rules.catalogue import Finding, Rule, Severity
+from cds_service.services import noted
 from cds_service.services.hygiene import quietable
 from cds_service.services.service import IssuedCard
 
@@ -54,6 +55,8 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
         if lines:
             lines.append("")
         lines += [f"- {escape(wording.line(fact, zone))}" for fact in finding.facts]
+    if with_note := noted.line(finding.facts):
+        lines += ["", escape(with_note)]
     if standing := _standing(finding, zone):
         lines += ["", standing]
     if finding.missing:

@@ -15,7 +15,7 @@ from cds_service.randomness import uuid4
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity
-from cds_service.services import assessed, cited, layout, options, templates
+from cds_service.services import assessed, cited, layout, noted, options, templates
 from cds_service.services.assessed import BUDGET, Assessed
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.not_seen import not_seen
@@ -100,6 +100,9 @@ def _summary_card(
     if not (summary.statements or remarks or gaps):
         return None
     facts = {fact.id: fact for fact in summary.facts}
+    used = [facts[i] for each in summary.statements for i in each.fact_ids if i in facts]
+    if with_note := noted.line([*used, *(fact for remark in remarks for fact in remark.facts)]):
+        gaps.append(with_note)
     parts = []
     if remarks:
         parts.append("**To keep in mind**\n\n" + "\n".join(f"- {_remark(f, sheet)}" for f in remarks))

@@ -207,6 +207,18 @@ def test_a_denied_fault_of_the_sample_is_no_fault(words: str) -> None:
     assert only(observation(note=[{"text": words}])).note == ""
 
 
+@pytest.mark.parametrize(("notes", "noted"), [(["fine"], True), (["", " "], False), ([], False)])
+def test_that_a_note_stands_beside_a_result_is_kept_and_not_its_words(notes: list[str], noted: bool) -> None:
+    reading = only(observation(note=[{"text": text} for text in notes]))
+    assert (reading.noted, reading.note) == (noted, "")
+
+
+def test_a_note_of_a_panel_stands_beside_each_of_its_parts() -> None:
+    parts = [{"code": concept(code), "valueQuantity": quantity("100", "mm[Hg]")} for code in ("8480-6", "8462-4")]
+    record = chart(observation("85354-9", None, component=parts, note=[{"text": "left arm"}]))
+    assert [record.readings[f"{part}_bp"][0].noted for part in ("systolic", "diastolic")] == [True, True]
+
+
 def test_flags_of_the_laboratory_are_kept() -> None:
     v3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
     assert only(observation(interpretation=[concept("HH", v3)])).flags == ("HH",)

@@ -68,7 +68,7 @@ def potassium_pair(rule: Rule, given: Potassium, situation: Situation, order: Or
     level, kidney = potassium(situation, given.hours), situation.kidney
     high = at_least(level, given.raised_from_mmol_l)
     low = kidney.below(given.raised_below_egfr) or kidney.aki > 0 or kidney.dialysis
-    why = ([f"{level.label.lower()} is {wording.value(level)}"] if high and level else []) + (
+    why = ([f"{level.label.lower()} is {wording.reported(level)}"] if high and level else []) + (
         [kidney.words["kidney"]] if low else []
     )
     yield conclude(
@@ -119,7 +119,7 @@ def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, ord
     yield conclude(
         rule,
         "critical" if limit else "found",
-        {"drug": names(mine), "value": wording.value(level), "limit": limit},
+        {"drug": names(mine), "value": wording.reported(level), "limit": limit},
         key=names(mine),
         tier=Tier.RAISED if limit else Tier.ORDINARY,
         facts=(order, level),

@@ -99,7 +99,7 @@ def critical_value(rule: Rule, given: CriticalGiven, situation: Situation) -> It
         edge, unit = limit.edge(reading)
         words = {
             "label": reading.label,
-            "value": wording.value(reading),
+            "value": wording.reported(reading),
             "side": "at or above" if side == "high" else "at or below",
             "limit": printed(edge, unit, reading),
             "count": count,
@@ -157,7 +157,7 @@ def critical_flag(rule: Rule, given: FlagGiven, situation: Situation) -> Iterato
 
 def _flag(rule: Rule, reading: Reading, key: str) -> Finding:
     flag = next(f for f in reading.flags if f in FLAGS)
-    words = {"label": reading.label, "value": wording.value(reading), "flag": flag}
+    words = {"label": reading.label, "value": wording.reported(reading), "flag": flag}
     return conclude(rule, "flagged", words, key=f"{key}:{flag}", facts=(reading,), values={"flag": flag})
 
 
