@@ -106,11 +106,16 @@ class Viewer:
         patient_check: PatientCheck | None,
         deadline: float,
         boxes: tuple[read.Box, ...] = (),
+        of_volume: bool = False,
     ) -> Seen | Refused:
-        """One instance of the DICOMweb server, by its UIDs; with ``boxes`` drawn, for a person alone."""
+        """One instance of the DICOMweb server, by its UIDs; with ``boxes`` drawn, for a person alone.
+
+        ``of_volume``: encoded as the slices of a volume are, so that it is the very picture the model was shown.
+        """
         try:
             source = await self._fetch(study, series, uid, deadline, frame)
-            return _seen([await self._render((source,), deadline, boxes=boxes)], patient_check)
+            encoding: Literal["png", "jpeg"] = "jpeg" if of_volume else "png"
+            return _seen([await self._render((source,), deadline, encoding, boxes)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 

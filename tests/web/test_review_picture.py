@@ -69,6 +69,15 @@ async def test_the_picture_is_the_models_square_and_is_kept_nowhere(archive: tup
     assert Image.open(BytesIO(bytes(answer.body))).size == (896, 896)
 
 
+async def test_a_slice_of_a_volume_is_the_very_picture_the_model_was_shown(archive: tuple[str, Instance]) -> None:
+    address, instance = archive
+    of = draft(instance)
+    volume = msgspec.structs.replace(of, read=read(instances=(instance, instance)))
+    answer = await shown(address, volume, "2")
+    assert answer.media_type == "image/jpeg"
+    assert Image.open(BytesIO(bytes(answer.body))).size == (896, 896)
+
+
 async def test_boxes_are_drawn_where_the_read_has_them_and_nowhere_else(archive: tuple[str, Instance]) -> None:
     plain = Image.open(BytesIO(bytes((await shown(archive[0], draft(archive[1]))).body)))
     boxed = Image.open(BytesIO(bytes((await shown(archive[0], draft(archive[1], BOX))).body)))

@@ -26,7 +26,7 @@ class NoPicture(CdsError):
 
 
 async def picture(viewer: Viewer | None, draft: Draft, number: str, headers: Mapping[str, str]) -> Response:
-    """The instance of the read with this number, counted from 1, as PNG.
+    """The instance of the read with this number, counted from 1, as PNG, a slice of a volume as JPEG.
 
     Raises BadRequest for no number, NoPicture where the read names no such image or it is refused now, Unavailable
     where the archive or the decoder does not answer.
@@ -46,6 +46,7 @@ async def picture(viewer: Viewer | None, draft: Draft, number: str, headers: Map
         frame=instance.frame,
         patient_check=None,  # the read was made of this very object after its check
         deadline=asyncio.get_running_loop().time() + PATIENCE_S,
+        of_volume=len(draft.read.instances) > 1,
         boxes=tuple(box for box in draft.read.boxes if box.instance == place),
     )
     if isinstance(seen, Refused):
