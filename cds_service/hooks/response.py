@@ -92,7 +92,7 @@ def _cut_words(text: str, limit: int) -> str:
 
 def _detail(text: str, limit: int, notes: list[str]) -> str | None:
     """Markdown without live HTML, images and unseen characters, cut at a line (row C5); None when there is none."""
-    if not text.isascii() or not text.isprintable():
+    if not text.replace("\n", "").isprintable():
         text = _UNSEEN.sub("", text)
     if "<" in text:
         text = _LIVE_HTML.sub(r"\1\\<", text)

@@ -6,6 +6,7 @@ one, which judges the same and more. Tests hold the two to the same answers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -33,7 +34,7 @@ Items = Sequence[tuple[ObservationView, str, str, bool]]
 class Found(Struct):
     """What the observations of a record come to."""
 
-    usable: dict[str, list[Reading]] = field(default_factory=dict)  # concept → readings, unsorted
+    usable: defaultdict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))  # by concept, unsorted
     others: list[Reading] = field(default_factory=list)
     refused: list[Reading] = field(default_factory=list)
     identifiers: dict[tuple[str, str, str], list[Reading]] = field(default_factory=dict)
@@ -44,10 +45,8 @@ class Found(Struct):
             self.refused.append(reading)
         elif not reading.concept:
             self.others.append(reading)
-        elif reading.concept in self.usable:
-            self.usable[reading.concept].append(reading)
         else:
-            self.usable[reading.concept] = [reading]
+            self.usable[reading.concept].append(reading)
 
 
 class Usual(Struct, frozen=True, gc=False):
@@ -88,7 +87,7 @@ class Reader:
         self.now, self.zone, self.whose = now, zone, whose
         self.latest = now.astimezone(UTC) + times.SKEW
         self.found = Found()
-        self.own, self.usable = whose.own, self.found.usable
+        self.own, self.usable, self.others = whose.own, self.found.usable, self.found.others
         self.moments: dict[str, datetime] = {}
 
     def read_all(self, items: Items) -> Found:
@@ -158,7 +157,7 @@ class Reader:
             write(reading, "written", values.wrote(quantity))
             write(reading, "written_value", quantity.value)
             write(reading, "written_unit", conversion.unit)
-        self.found.file(reading)
+        (self.usable[known.key] if known.key else self.others).append(reading)
         if view.identifier is not None:
             self._remember(view, reading)
         return True
