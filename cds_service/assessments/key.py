@@ -19,8 +19,7 @@ from cds_service.assessments.places import ranged
 from cds_service.assessments.task import Subject, Task
 from cds_service.encryption import Cipher
 from cds_service.models.engine import Identity
-from cds_service.models.prompting.record_inputs import inputs
-from cds_service.record.salience import Selection
+from cds_service.models.prompting.record_inputs import age, sex
 from cds_service.rules.pack import Pack
 
 ROOMS = ("record", "rules", "grounding", "models", "assessments")  # what a result passes through on its way
@@ -61,15 +60,23 @@ def digest(task: Task, subject: Subject) -> str:
     worked = subject.worked
     if not worked.record:
         worked.record = _beside_the_facts(subject)
-    about = f"{ranged(task, subject).digest} {subject.question}"
-    return hashlib.sha256(worked.record + about.encode()).hexdigest()
+    about = (worked.record, ranged(task, subject).digest, subject.question)
+    return hashlib.sha256(msgspec.json.encode(about)).hexdigest()
 
 
-def _beside_the_facts(subject: Subject) -> bytes:
-    held = inputs(subject.record, Selection([], subject.selection.left_out), subject.zone)
-    held["now"] = held["now"][:10]
-    found = [(f.rule.id, f.key, f.severity.value, sorted(fact.reference for fact in f.facts)) for f in subject.findings]
-    return msgspec.json.encode((held, found, subject.zone.key))
+def _beside_the_facts(subject: Subject) -> str:
+    """What ``record_inputs.inputs`` gives a prompt beside the facts themselves, and what the rules found."""
+    record = subject.record
+    held = (
+        age(record),
+        sex(record.person),
+        record.now.astimezone(subject.zone).date(),
+        [(absence.what, absence.reason) for absence in record.absences],
+        subject.selection.left_out,
+        subject.zone.key,
+    )
+    found = [(f.rule.id, f.key, f.severity, sorted([fact.reference for fact in f.facts])) for f in subject.findings]
+    return hashlib.sha256(msgspec.json.encode((held, found))).hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ A result is kept under places and given back under the numbers of the record tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -17,6 +17,7 @@ from cds_service.grounding.statement import Statement
 from cds_service.models.prompting.record_inputs import order_line
 from cds_service.record.facts import Fact, Order
 
+PLACE = "at "
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -32,42 +33,36 @@ def ranged(task: Task, subject: Subject) -> Ranged:
 
 def _ranged(offered: Sequence[Fact], subject: Subject) -> Ranged:
     pairs = sorted(((_content(fact, subject), fact) for fact in offered), key=itemgetter(0))
-    digest = hashlib.sha256(_encode([content for content, _ in pairs])).hexdigest()
-    return Ranged([fact for _, fact in pairs], digest)
+    digest = hashlib.sha256()
+    for content, _ in pairs:  # each tells its own length; for one long piece hashlib would let go of the interpreter
+        digest.update(content)
+    return Ranged([fact for _, fact in pairs], digest.hexdigest())
 
 
 def placed(checked: Checked, facts: Sequence[Fact]) -> Checked:
     """A result with the places of its facts for their ids. Raises KeyError for an id that is none of ``facts``."""
-    return _renamed(checked, {fact.id: _place(n) for n, fact in enumerate(facts)})
+    return _renamed(checked, {fact.id: f"{PLACE}{n}" for n, fact in enumerate(facts)}.__getitem__)
 
 
 def numbered(checked: Checked, facts: Sequence[Fact]) -> Checked:
     """A kept result with the ids its facts have in this record."""
-    return _renamed(checked, {_place(n): fact.id for n, fact in enumerate(facts)})
-
-
-def _place(n: int) -> str:
-    return f"at {n}"
+    return _renamed(checked, lambda place: facts[int(place.removeprefix(PLACE))].id)
 
 
 def _content(fact: Fact, subject: Subject) -> bytes:
     """Everything of a fact but its number; of the draft only what its prompt says, for each hook sends it in its own form."""
     if isinstance(fact, Order) and fact is subject.order:
-        return b"order " + order_line(fact, subject.zone).partition(" · ")[2].encode()
+        return _encode(order_line(fact, subject.zone).partition(" · ")[2])
     return _encode(replace(fact, number=0))
 
 
-def _renamed(checked: Checked, names: Mapping[str, str]) -> Checked:
+def _renamed(checked: Checked, name: Callable[[str], str]) -> Checked:
     return replace(
         checked,
-        statements=[_statement(each, names) for each in checked.statements],
-        facts={names[i]: reference for i, reference in checked.facts.items()},
+        statements=[_statement(each, name) for each in checked.statements],
+        facts={name(i): reference for i, reference in checked.facts.items()},
     )
 
 
-def _statement(each: Statement, names: Mapping[str, str]) -> Statement:
-    return replace(
-        each,
-        fact_ids=tuple(names[i] for i in each.fact_ids),
-        contrary_ids=tuple(names[i] for i in each.contrary_ids),
-    )
+def _statement(each: Statement, name: Callable[[str], str]) -> Statement:
+    return replace(each, fact_ids=tuple(map(name, each.fact_ids)), contrary_ids=tuple(map(name, each.contrary_ids)))

@@ -31,7 +31,7 @@ class Worked:
     __slots__ = ("ranged", "record")
 
     def __init__(self) -> None:
-        self.record = b""  # what a prompt holds beside the facts (key.py)
+        self.record = ""  # digest of what a prompt holds beside the facts (key.py)
         self.ranged: dict[tuple[int, ...], Ranged] = {}  # by the identities of the facts offered (places.py)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from cds_service.grounding.statement import Statement
@@ -13,9 +13,12 @@ from cds_service.record.facts import Fact, Record
 Facts = Mapping[str, Fact]  # by the ids statements cite
 
 
-def facts_of(record: Record) -> Facts:
-    """The facts of a record by their ids."""
-    return {fact.id: fact for fact in record.facts()}
+def facts_of(record: Record, cited: Collection[str] | None = None) -> Facts:
+    """The facts of a record by their ids; with ``cited`` those alone."""
+    if cited is None:
+        return {fact.id: fact for fact in record.facts()}
+    numbers = {int(i[1:]): i for i in cited}
+    return {numbers[fact.number]: fact for fact in record.facts() if fact.number in numbers}
 
 
 def statement(said: Statement, facts: Facts) -> str:

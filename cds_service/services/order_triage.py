@@ -44,8 +44,9 @@ class OrderTriage:
         shown = await self._showing.choose(call, chart.order_findings)
         sheet = self._showing.sheet(self.id, call)
         opinions = await self._assessed.orders(call, chart) if self._assessed else []
-        usable = any(map(assessed.usable, (outcome for opinion in opinions for outcome in opinion.outcomes)))
-        facts = cited.facts_of(chart.record) if usable else {}
+        shown_by_model = filter(None, (assessed.usable(each) for opinion in opinions for each in opinion.outcomes))
+        ids = {i for checked in shown_by_model for i in checked.facts}
+        facts = cited.facts_of(chart.record, ids) if ids else {}
         suggested = priority.card(self._priorities(chart, sheet, opinions), sheet, facts)
         optional = _options(opinions, sheet, facts)
         laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet, optional)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,10 @@ from cds_service.assessments.tasks import load_tasks
 from cds_service.encryption import Cipher
 from cds_service.models.engine import Identity
 from cds_service.models.prompting import templates
+from cds_service.models.prompting.record_inputs import inputs
 from cds_service.record import salience
 from cds_service.record.build import from_bundle
+from cds_service.record.facts import Absence, Reason
 from cds_service.rules.catalogue import Switch
 from cds_service.rules.evaluate import evaluate_record
 from cds_service.rules.pack import load_pack
@@ -70,6 +73,30 @@ def test_row_60_any_change_of_data_prompt_engine_or_rules_gives_another_key() ->
     ]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
+
+
+def test_row_60_whatever_a_prompt_is_told_beside_its_facts_changes_the_key() -> None:
+    before = subject()
+    known = {"age", "sex", "now", "facts", "absent", "left_out", "fact_ids"}
+    assert inputs(before.record, before.selection, before.zone).keys() == known, "what is new here belongs into the key"
+    person, absent = before.record.person, Absence("Condition", Reason.FAILED)
+    fewer = salience.Selection(before.selection.facts, before.selection.left_out + Counter({"problems": 1}))
+    changed = [
+        changed_record(person=replace(person, birth_date=date(1999, 1, 1))),
+        changed_record(person=replace(person, sex="other")),
+        changed_record(absences=[*before.record.absences, absent]),
+        changed_record(absences=[*before.record.absences, replace(absent, reason=Reason.STALE)]),
+        replace(subject(), selection=fewer),
+        replace(subject(), findings=[]),
+        replace(subject(), zone=ZoneInfo("Europe/Berlin")),
+    ]
+    keys = [key(subject=before), *(key(subject=each) for each in changed)]
+    assert len(set(keys)) == len(keys)
+
+
+def changed_record(**changed: Any) -> Subject:
+    fresh = subject()
+    return replace(fresh, record=replace(fresh.record, **changed))
 
 
 def test_the_key_turns_with_the_day_and_not_with_the_minute() -> None:
