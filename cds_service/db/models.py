@@ -57,7 +57,7 @@ issued_card = Table(
     _text("pack"),  # hash of the rule pack
     _text("suggestions"),  # [suggestion uuid, …]
     _text("user_key"),  # keyed hash
-    _text("quiet"),  # {"who": keyed hash, "findings": [[keyed hash, worse], …]} or ''
+    _text("quiet"),  # {"who": keyed hash, "findings": [[keyed hash, worse], …], "whose", "critical"} or ''
     _moment("issued_at", index=True),
 )
 
@@ -110,7 +110,7 @@ audit_event = Table(
 quiet = Table(
     "quiet",
     metadata,
-    _text("who", key=True),  # keyed hash of client, user, patient
+    _text("who", key=True),  # keyed hash of client, user, patient; of client, patient for answers to critical findings
     _text("finding", key=True),  # keyed hash of who, rule topic, finding key
     Column("worse", Float, nullable=False),
     _text("outcome"),

@@ -23,7 +23,7 @@ from cds_service.db.models import issued_card
 from cds_service.encryption import Cipher
 from cds_service.errors import Unavailable
 from cds_service.hooks.protocol import Coding, FeedbackEntry
-from cds_service.services.hygiene import Hygiene, finding_key, who
+from cds_service.services.hygiene import Hygiene, answer_key, finding_key, who, whose
 from cds_service.services.service import Call, IssuedCard
 
 RECENT = 2_000  # cards in memory: feedback may be quicker than the database
@@ -36,11 +36,13 @@ _SYSTEM = re.compile(r"[a-z]+:[!-~]{1,150}")
 _encode = msgspec.json.Encoder().encode
 
 
-class _Quiet(Struct):
-    """Whom a card was shown to and which findings it showed, as keyed hashes."""
+class _Quiet(Struct, omit_defaults=True):
+    """Whom a card was shown to and which findings it showed, as keyed hashes; of critical ones for user and patient."""
 
     who: str
-    findings: list[tuple[str, float]]
+    findings: list[tuple[str, float]] = []
+    whose: str = ""
+    critical: list[tuple[str, str, float]] = []
 
 
 class Words(Struct, frozen=True):
@@ -87,6 +89,7 @@ class Ledger:
         context = call.request.context
         user_key = self._cipher.pseudonym("user", client, context.userId) if context.userId else ""
         person = who(self._cipher, client, context.userId, context.patientId)
+        about = whose(self._cipher, client, context.patientId)
         now = int(self._clock() * 1000)
         for card in cards:
             row = {
@@ -100,7 +103,7 @@ class Ledger:
                 "pack": self._pack,
                 "suggestions": _text(card.suggestions),
                 "user_key": user_key,
-                "quiet": self._quiet(person, card),
+                "quiet": self._quiet(person, about, card),
                 "issued_at": now,
             }
             self._gateway.later("issued_card", row)
@@ -140,11 +143,16 @@ class Ledger:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=PATIENCE_S)
 
-    def _quiet(self, person: str, card: IssuedCard) -> str:
-        if not person or not card.findings:
+    def _quiet(self, person: str, about: str, card: IssuedCard) -> str:
+        if not person or not (card.findings or card.critical):
             return ""
-        keys = [(finding_key(self._cipher, person, topic, key), worse) for topic, key, worse in card.findings]
-        return _encode(_Quiet(person, keys)).decode()
+        cipher = self._cipher
+        lesser = [(finding_key(cipher, person, topic, key), worse) for topic, key, worse in card.findings]
+        critical = [
+            (answer_key(cipher, person, topic, key), answer_key(cipher, about, topic, key), worse)
+            for topic, key, worse in card.critical
+        ]
+        return _encode(_Quiet(person, lesser, about if critical else "", critical)).decode()
 
     async def _find(self, client: str, uuids: Collection[str]) -> tuple[Mapping[str, _Card], bool]:
         """Cards of this client by uuid, and whether all places could be looked at."""
@@ -195,6 +203,7 @@ class Ledger:
         if card and card["quiet"]:
             shown = _quiet(card["quiet"])
             self._hygiene.quieten(shown.who, shown.findings, entry.outcome, outcome_at, now)
+            self._hygiene.acknowledge(shown.who, shown.whose, shown.critical, entry.outcome, outcome_at, now)
 
 
 def read_words(cipher: Cipher, identity: str, sealed: bytes) -> Words:

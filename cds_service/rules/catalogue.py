@@ -92,6 +92,14 @@ class Rule(Struct, frozen=True, kw_only=True):
     switch: Switch = Switch.ON
 
 
+class Acknowledged(Struct, frozen=True):
+    """When a user last overrode or accepted a card that showed a critical finding, and how bad it was then."""
+
+    at: datetime
+    mine: bool  # by the user who looks now, else by another
+    worse: float
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """What a rule concludes. ``key`` names the same conclusion across calls (for quietness), ``worse`` orders it."""
 
@@ -108,6 +116,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
     absorbed: tuple[Finding, ...] = ()  # what else was found by the same mechanism, no more severe
+    acknowledged: Acknowledged | None = None  # of critical ones, known to the services alone
 
     @property
     def parts(self) -> tuple[Finding, ...]:

@@ -2,7 +2,8 @@
 
 A finding is hidden only from the user who was shown it and then overrode or accepted its card; having been shown is not
 having been acknowledged. It fires again when its value is worse than it was then, and after a window. Critical findings
-are never hidden. Without a user or a patient nobody can be recognised again, and without the store nothing is known: in
+are never hidden; that a user answered a card with one is remembered per patient, so that a repeat can say when that was
+and whether it was the same user. Without a user or a patient nobody can be recognised again, and without the store nothing is known: in
 both cases everything is shown. Only keyed hashes are kept, so the table says of nobody what was found in them.
 """
 
@@ -12,7 +13,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -20,9 +21,10 @@ from sqlalchemy import Connection, select
 from cds_service.db.gateway import DatabaseUnavailable, Gateway
 from cds_service.db.models import quiet as quiet_table
 from cds_service.encryption import Cipher
-from cds_service.rules.catalogue import Finding, Severity
+from cds_service.rules.catalogue import Acknowledged, Finding, Severity
 
 WINDOWS: Mapping[str, timedelta] = {"overridden": timedelta(hours=24), "accepted": timedelta(hours=24)}
+REMEMBERED = timedelta(days=7)  # how long an answer to a critical finding is remembered
 MOST = 50_000  # users beside patients in memory
 FRESH_S = 5.0  # how long a look into a database that others write to is believed
 PATIENCE_S = 0.05  # most such a look may take
@@ -37,15 +39,25 @@ class Hushed(NamedTuple):
 
 
 class Quiet:
-    """What is quiet for one user and patient at one moment."""
+    """What is quiet for one user and patient at one moment, and what anybody answered about this patient."""
 
-    __slots__ = ("_cipher", "_hushed", "_now", "_who")
+    __slots__ = ("_answered", "_cipher", "_hushed", "_now", "_who", "_whose")
 
-    def __init__(self, cipher: Cipher, who: str, hushed: Mapping[str, Hushed], now: int) -> None:
+    def __init__(
+        self,
+        cipher: Cipher,
+        who: str,
+        hushed: Mapping[str, Hushed],
+        now: int,
+        whose: str = "",
+        answered: Mapping[str, Hushed] | None = None,
+    ) -> None:
         self._cipher = cipher
         self._who = who
         self._hushed = hushed
         self._now = now
+        self._whose = whose
+        self._answered = answered or {}
 
     def hides(self, finding: Finding) -> bool:
         """True when this user has dealt with this finding, it is no worse than then, and the window is still open."""
@@ -53,6 +65,20 @@ class Quiet:
             return False
         hushed = self._hushed.get(finding_key(self._cipher, self._who, finding.rule.topic, finding.key))
         return hushed is not None and self._now < hushed.until and finding.worse <= hushed.worse
+
+    def acknowledged(self, finding: Finding) -> Acknowledged | None:
+        """The last answer to a critical finding about this patient. One from before its first result is another story."""
+        if not self._answered or finding.severity is not Severity.CRITICAL:
+            return None
+        topic, key = finding.rule.topic, finding.key
+        last = self._answered.get(answer_key(self._cipher, self._whose, topic, key))
+        if last is None or self._now >= last.until:
+            return None
+        at = datetime.fromtimestamp(last.until / 1000, UTC) - REMEMBERED
+        if finding.since is not None and at < finding.since:
+            return None
+        own = self._hushed.get(answer_key(self._cipher, self._who, topic, key))
+        return Acknowledged(at=at, mine=own is not None and own.until == last.until, worse=last.worse)
 
 
 def who(cipher: Cipher, client: str, user: str, patient: str) -> str:
@@ -65,10 +91,26 @@ def finding_key(cipher: Cipher, person: str, topic: str, key: str) -> str:
     return cipher.pseudonym("finding", person, topic, key)
 
 
+def whose(cipher: Cipher, client: str, patient: str) -> str:
+    """Keyed hash of one patient of one client, whoever looks; '' without a patient."""
+    return cipher.pseudonym("whose", client, patient) if patient else ""
+
+
+def answer_key(cipher: Cipher, person: str, topic: str, key: str) -> str:
+    """Keyed hash of a critical conclusion a user answered; ``person`` of ``who`` or ``whose``. Never that of quietness."""
+    return cipher.pseudonym("answered", person, topic, key)
+
+
 def quietable(findings: Iterable[Finding]) -> tuple[tuple[str, str, float], ...]:
     """What an IssuedCard remembers so that an override can quiet it: (topic, key, worse), none of them critical."""
     parts = [part for finding in findings for part in finding.parts]
     return tuple([(f.rule.topic, f.key, f.worse) for f in parts if f.severity is not Severity.CRITICAL])
+
+
+def critical(findings: Iterable[Finding]) -> tuple[tuple[str, str, float], ...]:
+    """What an IssuedCard remembers of critical findings so that an answer can be shown: (topic, key, worse)."""
+    parts = [part for finding in findings for part in finding.parts]
+    return tuple([(f.rule.topic, f.key, f.worse) for f in parts if f.severity is Severity.CRITICAL])
 
 
 class Hygiene:
@@ -107,39 +149,60 @@ class Hygiene:
         person = who(self._cipher, client, user, patient)
         if not person:
             return Quiet(self._cipher, "", {}, 0)
-        if self._gateway.shared and not await self._refresh(person, deadline):
+        about = whose(self._cipher, client, patient)
+        if self._gateway.shared and not await self._refresh(person, about, deadline):
             return Quiet(self._cipher, person, {}, 0)
-        return Quiet(self._cipher, person, self._known.get(person, {}), self._now())
+        known = self._known
+        return Quiet(self._cipher, person, known.get(person, {}), self._now(), about, known.get(about))
 
     def quieten(
         self, person: str, findings: Sequence[tuple[str, float]], outcome: str, outcome_at: int, now: int
     ) -> None:
         """A user has overridden or accepted a card that showed these (finding hash, worse), at ``outcome_at`` (ms)."""
         until = min(outcome_at, now) + self._windows.get(outcome, 0)
-        if not person or until <= now:
+        if person and until > now:
+            self._keep(person, [Hushed(finding, worse, until) for finding, worse in findings], outcome)
+
+    def acknowledge(
+        self,
+        person: str,
+        about: str,
+        findings: Sequence[tuple[str, str, float]],
+        outcome: str,
+        outcome_at: int,
+        now: int,
+    ) -> None:
+        """The same user has answered a card with these critical ones: (hash for the user, for the patient, worse)."""
+        until = min(outcome_at, now) + int(REMEMBERED.total_seconds() * 1000)
+        if not (person and about) or until <= now:
             return
-        hushed = [Hushed(finding, worse, until) for finding, worse in findings]
-        self._remember(person, hushed)
-        for finding, worse, _ in hushed:
+        self._keep(person, [Hushed(own, worse, until) for own, _, worse in findings], outcome)
+        self._keep(about, [Hushed(shared, worse, until) for _, shared, worse in findings], outcome)
+
+    def _keep(self, person: str, entries: Sequence[Hushed], outcome: str) -> None:
+        self._remember(person, entries)
+        for finding, worse, until in entries:
             row = {"who": person, "finding": finding, "worse": worse, "outcome": outcome, "until": until}
             self._gateway.later("quiet", row)
 
-    async def _refresh(self, person: str, deadline: float) -> bool:
-        """Read what all replicas know of a person; False when that was not possible."""
+    async def _refresh(self, person: str, about: str, deadline: float) -> bool:
+        """Read what all replicas know of a user at a patient, and of the patient; False when that was not possible."""
         now = asyncio.get_running_loop().time()
         if now - self._read_at.get(person, -FRESH_S) < FRESH_S:
             return True
         table = quiet_table.c
-        statement = select(table.finding, table.worse, table.until).where(table.who == person)
+        columns = (table.who, table.finding, table.worse, table.until)
+        statement = select(*columns).where(table.who.in_((person, about)))
 
-        def rows(connection: Connection) -> list[Hushed]:
-            return [Hushed(*row) for row in connection.execute(statement)]
+        def rows(connection: Connection) -> list[tuple[str, Hushed]]:
+            return [(owner, Hushed(*row)) for owner, *row in connection.execute(statement)]
 
         try:
             found = await self._gateway.run(rows, deadline=min(deadline, now + PATIENCE_S), single=True)
         except DatabaseUnavailable:
             return False
-        self._remember(person, found)
+        for owner in (person, about):
+            self._remember(owner, [hushed for whom, hushed in found if whom == owner])
         if len(self._read_at) >= self._most:
             self._read_at.clear()
         self._read_at[person] = now

@@ -8,6 +8,7 @@ where they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -18,8 +19,9 @@ from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
 from cds_service.randomness import uuid4
 from cds_service.record import wording
-from cds_service.rules.catalogue import Finding, Rule, Severity
+from cds_service.rules.catalogue import Acknowledged, Finding, Rule, Severity
 from cds_service.services import noted
+from cds_service.services.hygiene import critical as critical_of
 from cds_service.services.hygiene import quietable
 from cds_service.services.service import IssuedCard
 
@@ -67,11 +69,22 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
 
 
 def _standing(finding: Finding, zone: ZoneInfo) -> str:
-    """Since when a repeated finding stands; '' for one that is new."""
+    """Since when a repeated finding stands, and who answered it when; '' for one that is new."""
     newest = max((fact.time for fact in finding.facts if fact.time is not None), default=None)
-    if finding.since is None or newest is None or finding.since >= newest:
-        return ""
-    return f"In every result since {finding.since.astimezone(zone):%Y-%m-%d %H:%M}."
+    said = []
+    if finding.since is not None and newest is not None and finding.since < newest:
+        said.append(f"In every result since {finding.since.astimezone(zone):%Y-%m-%d %H:%M}.")
+    if finding.acknowledged is not None:
+        said.append(_acknowledgement(finding, finding.acknowledged, newest, zone))
+    return " ".join(said)
+
+
+def _acknowledgement(finding: Finding, answered: Acknowledged, newest: datetime | None, zone: ZoneInfo) -> str:
+    """'Acknowledged 2026-11-20 08:10 by you.', and what has changed since."""
+    by = "you" if answered.mine else "another user"
+    since = ["a newer result came since"] if newest is not None and newest > answered.at else []
+    since += ["it is worse than it was then"] if finding.worse > answered.worse else []
+    return "; ".join([f"Acknowledged {answered.at.astimezone(zone):%Y-%m-%d %H:%M} by {by}", *since]) + "."
 
 
 def citation(rule: Rule) -> str:
@@ -181,6 +194,7 @@ def issued(sheet: Sheet, uuid: str, findings: Sequence[Finding], indicator: str)
         rules=tuple(dict.fromkeys(f"{part.rule.id}@{part.rule.version}" for f in findings for part in f.parts)),
         indicator=indicator,
         findings=quietable(findings),
+        critical=critical_of(findings),
     )
 
 

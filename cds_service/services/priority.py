@@ -97,8 +97,10 @@ def _label(suggested: Sequence[Suggested]) -> str:
 
 
 def _issued(suggested: Sequence[Suggested], card: IssuedCard) -> IssuedCard:
+    """An answer to a suggested priority acknowledges no critical finding behind it."""
     model = next((each.model for each in suggested if each.model is not None), None)
-    return card if model is None else replace(card, prompt=model.prompt, engine=model.identity.label)
+    kept = replace(card, critical=())
+    return kept if model is None else replace(kept, prompt=model.prompt, engine=model.identity.label)
 
 
 def _why(findings: Sequence[Finding]) -> str:

@@ -40,6 +40,7 @@ class IssuedCard(Struct, frozen=True, kw_only=True):
     indicator: str = "info"
     suggestions: tuple[str, ...] = ()  # suggestion uuids
     findings: tuple[tuple[str, str, float], ...] = ()  # hygiene.quietable(findings); hashed before it is stored
+    critical: tuple[tuple[str, str, float], ...] = ()  # hygiene.critical(findings), likewise
 
 
 class Answer(Struct, frozen=True, kw_only=True):

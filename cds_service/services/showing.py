@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.rules.catalogue import Finding, Severity, Switch
 from cds_service.services.chart import Chart
-from cds_service.services.hygiene import Hygiene
+from cds_service.services.hygiene import Hygiene, Quiet
 from cds_service.services.layout import Laid, Sheet
 from cds_service.services.service import Answer, Call
 
@@ -55,11 +56,18 @@ class Showing:
         context = call.request.context
         quiet = await self._hygiene.load(call.tenant, context.userId, context.patientId, call.deadline)
         hidden = [f for f in on if f.severity is not Severity.CRITICAL and quiet.hides(f)]
+        shown = [f for f in on if f not in hidden] if hidden else on
         return Shown(
-            findings=[f for f in on if f not in hidden] if hidden else on,
+            findings=[_marked(f, quiet) for f in shown],
             shadow=tuple(part.rule.id for f in findings if f.rule.switch is Switch.SHADOW for part in f.parts),
             quiet=tuple(part.rule.id for f in hidden for part in f.parts),
         )
+
+
+def _marked(finding: Finding, quiet: Quiet) -> Finding:
+    """A critical finding that somebody answered is shown again, with when and whether it was this user."""
+    answered = quiet.acknowledged(finding)
+    return finding if answered is None else replace(finding, acknowledged=answered)
 
 
 def switched_on(findings: Sequence[Finding]) -> list[Finding]:

@@ -17,7 +17,7 @@ from cds_service.hooks.ledger import Ledger
 from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Context, FeedbackEntry, HookRequest
 from cds_service.rules.catalogue import Finding, Rule, Scope, Severity, Source
-from cds_service.services.hygiene import Hygiene, quietable
+from cds_service.services.hygiene import Hygiene, critical, quietable
 from cds_service.services.service import Call, IssuedCard
 
 CLIENT, TENANT = "https://ehr.example.org", "https://ehr.example.org\nward"
@@ -78,6 +78,7 @@ def card(*findings: Finding, **members: Any) -> IssuedCard:
         "rules": tuple(f"{f.rule.id}@{f.rule.version}" for f in findings),
         "indicator": "warning",
         "findings": quietable(findings),
+        "critical": critical(findings),
     }
     return IssuedCard(**given | members)
 
