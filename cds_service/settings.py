@@ -161,6 +161,8 @@ class Settings(BaseSettings):
     """Whether the imaging part is on. Image interpretation is a medical-device function: off by default."""
     dicomweb_url: str = ""
     """Base URL of the DICOMweb server."""
+    dicomweb_allow: Origins = Field(default_factory=list)
+    """DICOMweb origins that an Endpoint of an ImagingStudy may name; they may be http or private. Empty: `dicomweb_url` alone."""
     write_fhir_url: str = ""
     """FHIR base that accepted drafts are written to. Empty: the simulator in demo and sandbox, nowhere in production."""
     fhir_client_id: str = ""

@@ -41,6 +41,8 @@ class Archive:
         """SOP Instance UID of the stored report, '' where there is nothing to store; ``NotArchived`` otherwise."""
         if draft.state not in ("waiting", "accepted") or not draft.read.findings or not draft.read.instances:
             return ""
+        if draft.read.archive:  # of a server that is read from alone
+            return ""
         return await self._in_time(self._keep, draft)
 
     async def reject(self, draft: Draft) -> tuple[str, str]:

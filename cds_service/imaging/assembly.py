@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from cds_service.drafts.drafts import Drafts
 from cds_service.imaging import catalogue
+from cds_service.imaging.archives import Archives
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork
@@ -24,9 +25,18 @@ def work_of(
     count: Callable[[str, int], None],
     tracing: Tracing = OFF,
     issuers: Mapping[str, str],
+    archives: Archives,
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
     return reader, ReadWork(
-        viewer, reader, engine, drafts, security=security, count=count, tracing=tracing, issuers=issuers
+        viewer,
+        reader,
+        engine,
+        drafts,
+        security=security,
+        count=count,
+        tracing=tracing,
+        issuers=issuers,
+        archives=archives,
     )

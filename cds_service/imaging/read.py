@@ -62,6 +62,7 @@ class Read(Struct, frozen=True, kw_only=True):
     compared: tuple[
         str, ...
     ] = ()  # items of the images' patient that agree with the record: 'patient id', 'birth date'
+    archive: str = ""  # base URL of the DICOMweb server of the images, '' for the configured one
     steps: tuple[str, ...] = ()  # what was done to the pixels, in order
     limits: tuple[str, ...] = ()  # what was not looked at or not sure
     dropped: dict[str, int] = field(default_factory=dict)  # why answers were discarded → how many

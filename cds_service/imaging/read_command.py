@@ -63,7 +63,8 @@ async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
         whose = wanted.expected if wanted else await house.whose(asked.patient)
         if house.parts.viewer is None or house.parts.engines.image is None:
             raise ConfigurationError("no image model is configured")
-        seen = await _see(house.parts.viewer, asked, house.check(whose))
+        archive = await house.archive(wanted) if wanted else ""
+        seen = await _see(house.parts.viewer, asked, house.check(whose), archive)
         if isinstance(seen, Refused):
             house.refused(seen.code)
         read = await _read(house.parts.engines.image, seen, asked, as_json)
@@ -107,11 +108,11 @@ async def _alone(settings: Settings, asked: Asked, as_json: bool) -> int:
         return read if isinstance(read, int) else _print(read, as_json)
 
 
-async def _see(looking: Viewer, asked: Asked, check: PatientCheck | None) -> Seen | Refused:
+async def _see(looking: Viewer, asked: Asked, check: PatientCheck | None, archive: str = "") -> Seen | Refused:
     if asked.file is not None:
         return await looking.file(asked.file, patient_check=check)
     deadline = asyncio.get_running_loop().time() + FETCH_S
-    return await looking.study(asked.study, patient_check=check, deadline=deadline)
+    return await looking.study(asked.study, patient_check=check, deadline=deadline, archive=archive)
 
 
 async def _read(standing: Standing, seen: Seen | Refused, asked: Asked, as_json: bool) -> Read | int:

@@ -17,8 +17,9 @@ from cds_service.record.facts import Record
 from cds_service.services.imaging_read import order_of
 from cds_service.services.new_studies import record_of
 from cds_service.settings import Settings
-from cds_service.wiring.own_access import record_access
+from cds_service.wiring.own_access import archives, record_access
 from cds_service.wiring.parts import Parts, parts_of
+from fhir_adapters.dicom.errors import DicomError
 from fhir_adapters.errors import FhirError
 from fhir_adapters.templates import is_id
 
@@ -47,6 +48,13 @@ class ForRecord:
     async def whose(self, patient: str) -> Expected:
         """Whose images those of a file must be. ConfigurationError where the record does not answer."""
         return (await self._record(patient))[1]
+
+    async def archive(self, wanted: Wanted) -> str:
+        """The DICOMweb server of the study, '' for the configured one. ConfigurationError where there is none."""
+        try:
+            return await archives(self.parts.settings, self.parts.outbound).of(wanted.study_reference)
+        except DicomError as fault:
+            raise ConfigurationError(f"no archive can be asked: {fault.reason}") from fault
 
     def check(self, expected: Expected) -> PatientCheck:
         """The comparison of the images' patient with this one."""

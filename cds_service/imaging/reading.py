@@ -118,7 +118,7 @@ class Reader(Struct, frozen=True):
         return Read(
             study_uid=seen.study_uid, modality=seen.modality, body_part=seen.body_part, view=seen.view,
             performed=seen.performed, identity=engine.identity, prompts=self._labels(kind, compared=prior is not None),
-            instances=seen.instances, compared=seen.compared,
+            instances=seen.instances, compared=seen.compared, archive=seen.archive,
             findings=findings, compared_with=prior.performed if prior else "", boxes=boxes,
             impression=wording.impression(findings, test_weights=engine.identity.test_weights), steps=seen.steps, limits=limits,
             dropped=dropped, test_weights=engine.identity.test_weights,
@@ -132,7 +132,7 @@ class Reader(Struct, frozen=True):
             study_uid=seen.study_uid, modality=seen.modality, body_part=seen.body_part, view=seen.view,
             performed=seen.performed, identity=engine.identity if engine else None,
             prompts=self._labels(kind, compared=False) if kind else (), instances=seen.instances,
-            compared=seen.compared, steps=seen.steps,
+            compared=seen.compared, archive=seen.archive, steps=seen.steps,
             limits=seen.warnings, dropped=dropped or Counter(), refused=why,
             test_weights=engine is not None and engine.identity.test_weights,
         )  # fmt: skip

@@ -77,6 +77,8 @@ class Seen(Struct, frozen=True, kw_only=True):
         str, ...
     ] = ()  # what agrees with the patient of the record in every image; nothing was compared: ()
 
+    archive: str = ""  # base URL of the DICOMweb server they came from, '' for the configured one
+
     @property
     def study_uid(self) -> str:
         """The study all instances belong to, '' for an object without one."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.imaging import admission, read
 from cds_service.imaging.patient_check import PatientCheck
@@ -66,8 +67,10 @@ class Viewer:
         *,
         allowed: Collection[str] = (),
         voi: Voi = "full-range",
+        elsewhere: Callable[[str], DicomWeb] | None = None,
     ) -> None:
         self._dicomweb = dicomweb
+        self._elsewhere = elsewhere  # a server by its base URL
         self._workers = workers or Workers(JOB, preload=PRELOAD)
         self._allowed = tuple(sorted(allowed))
         self._voi: Voi = voi
@@ -107,25 +110,28 @@ class Viewer:
         deadline: float,
         boxes: tuple[read.Box, ...] = (),
         of_volume: bool = False,
+        archive: str = "",
     ) -> Seen | Refused:
         """One instance of the DICOMweb server, by its UIDs; with ``boxes`` drawn, for a person alone.
 
         ``of_volume``: encoded as the slices of a volume are, so that it is the very picture the model was shown.
         """
         try:
-            source = await self._fetch(study, series, uid, deadline, frame)
+            source = await _fetch(self._server(archive), study, series, uid, deadline, frame)
             encoding: Literal["png", "jpeg"] = "jpeg" if of_volume else "png"
             return _seen([await self._render((source,), deadline, encoding, boxes)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
-    async def study(self, study_uid: str, *, patient_check: PatientCheck | None, deadline: float) -> Seen | Refused:
-        """One study of the DICOMweb server. ``deadline`` is a moment of the event loop's clock.
+    async def study(
+        self, study_uid: str, *, patient_check: PatientCheck | None, deadline: float, archive: str = ""
+    ) -> Seen | Refused:
+        """One study of the DICOMweb server, or of the one at ``archive``. ``deadline``: of the event loop's clock.
 
         Whose study it is, is asked of the server before anything is fetched, and of each object again.
         """
         try:
-            server = self._server()
+            server = self._server(archive)
             row, found = await asyncio.gather(
                 server.study(study_uid, deadline=deadline), server.series(study_uid, deadline=deadline)
             )
@@ -135,8 +141,10 @@ class Viewer:
             if not series:
                 return Refused(reason="no series of a modality that is read", code="no-series")
             if series[0].modality in selection.VOLUMES:
-                return await self._volume(study_uid, series[0], patient_check, deadline)
-            return await self._radiograph(study_uid, series, patient_check, deadline)
+                found_there = await self._volume(server, study_uid, series[0], patient_check, deadline)
+            else:
+                found_there = await self._radiograph(server, study_uid, series, patient_check, deadline)
+            return found_there if isinstance(found_there, Refused) else replace(found_there, archive=archive)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -155,7 +163,9 @@ class Viewer:
         ]  # fmt: skip
         fault: Refused | None = None
         for study in sorted(earlier, key=lambda s: s.started, reverse=True)[:3]:
-            found = await self.study(study.study_uid, patient_check=patient_check, deadline=deadline)
+            found = await self.study(
+                study.study_uid, patient_check=patient_check, deadline=deadline, archive=seen.archive
+            )
             if isinstance(found, Refused):
                 fault = fault or found
             elif found.kind == seen.kind and seen.body_part and found.body_part == seen.body_part:
@@ -163,9 +173,9 @@ class Viewer:
         return fault
 
     async def _radiograph(
-        self, study: str, series: list[qido.Series], check: PatientCheck | None, deadline: float
+        self, server: DicomWeb, study: str, series: list[qido.Series], check: PatientCheck | None, deadline: float
     ) -> Seen | Refused:
-        server, places = self._server(), {}
+        places = {}
         for each in [s for s in series if s.modality not in selection.VOLUMES][:RADIOGRAPH_SERIES]:
             for instance in await server.instances(study, each.uid, deadline=deadline):
                 places[instance.uid] = (instance, each)
@@ -173,13 +183,12 @@ class Viewer:
         if chosen is None:
             return Refused(reason="no image for presentation in the study", code="no-image")
         of = places[chosen.uid][1]
-        source = await self._fetch(study, of.uid, chosen.uid, deadline)
+        source = await _fetch(server, study, of.uid, chosen.uid, deadline)
         return _seen([await self._render((source,), deadline)], check, of)
 
     async def _volume(
-        self, study: str, series: qido.Series, check: PatientCheck | None, deadline: float
+        self, server: DicomWeb, study: str, series: qido.Series, check: PatientCheck | None, deadline: float
     ) -> Seen | Refused:
-        server = self._server()
         instances = selection.volume(await server.instances(study, series.uid, deadline=deadline))
         if len(instances) > 1 and not any(i.position for i in instances) and len(instances) <= FILES:
             instances = selection.volume(await server.metadata(study, series.uid, deadline=deadline)) or instances
@@ -188,7 +197,7 @@ class Viewer:
         order, how = volumes.order([i.position for i in instances], instances[0].axes, [i.number for i in instances])
         picked = [instances[order[i]] for i in volumes.sample(len(order))]
         made = await self._slices(
-            [partial(self._fetch, study, series.uid, i.uid, deadline) for i in picked], series.modality, deadline
+            [partial(_fetch, server, study, series.uid, i.uid, deadline) for i in picked], series.modality, deadline
         )
         return _seen(made, check, series, steps=(how, *_taken(len(picked), len(order))))
 
@@ -241,10 +250,6 @@ class Viewer:
         made = await self._slices([partial(_opened, f) for f in picked], first.modality, deadline)
         return _seen(made, check, steps=(how, *_taken(len(picked), len(order))))
 
-    async def _fetch(self, study: str, series: str, uid: str, deadline: float, frame: int | None = None) -> _Fetched:
-        data = await self._server().instance(study, series, uid, deadline=deadline)
-        return _Fetched(Source(study_uid=study, instance_uid=uid, frame=frame), data)
-
     async def _render(
         self,
         objects: Sequence[_Fetched],
@@ -257,7 +262,9 @@ class Viewer:
         beside = [each.content for each in objects]
         return _rendered(await self._workers.run(_encode(request), deadline=deadline, beside=beside))
 
-    def _server(self) -> DicomWeb:
+    def _server(self, archive: str) -> DicomWeb:
+        if archive and self._elsewhere is not None:
+            return self._elsewhere(archive)
         if self._dicomweb is None:
             raise NotConfigured
         return self._dicomweb
@@ -335,6 +342,13 @@ def _first(faults: BaseExceptionGroup[DicomError]) -> BaseException:
     while isinstance(fault, BaseExceptionGroup):
         fault = fault.exceptions[0]
     return fault
+
+
+async def _fetch(
+    server: DicomWeb, study: str, series: str, uid: str, deadline: float, frame: int | None = None
+) -> _Fetched:
+    data = await server.instance(study, series, uid, deadline=deadline)
+    return _Fetched(Source(study_uid=study, instance_uid=uid, frame=frame), data)
 
 
 async def _opened(file: Path) -> _Fetched:

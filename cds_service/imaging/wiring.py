@@ -21,9 +21,11 @@ def viewer(settings: Settings, outbound: Outbound, base: str = "") -> Viewer:
     limits = WorkerLimits(
         count=settings.decode_workers, memory_mb=settings.decode_memory_mb, seconds=settings.decode_seconds
     )
+    authorization = settings.dicomweb_authorization.get_secret_value()
     return Viewer(
-        DicomWeb(outbound, base, settings.dicomweb_authorization.get_secret_value()) if base else None,
+        DicomWeb(outbound, base, authorization) if base else None,
         Workers(JOB, preload=PRELOAD, limits=limits),
         allowed=settings.image_allow,
         voi=settings.image_window,
+        elsewhere=lambda archive: DicomWeb(outbound, archive),  # never with the credentials of the configured one
     )

@@ -19,6 +19,7 @@ from cds_service.db.gateway import DatabaseUnavailable
 from cds_service.drafts.draft import Draft
 from cds_service.drafts.drafts import Drafts
 from cds_service.encryption import Cipher
+from cds_service.imaging.archives import Archives
 from cds_service.imaging.patient_check import Expected, PatientCheck, check_of
 from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
@@ -26,6 +27,7 @@ from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import AUDITED, PriorStudy, Viewer
 from cds_service.models.engine import Engine
 from cds_service.tracing import OFF, Tracing
+from fhir_adapters.dicom.errors import DicomError
 
 KIND = "image"
 TASK = "image:read"
@@ -72,10 +74,11 @@ class ReadWork:
         count: Callable[[str, int], None] = lambda _name, _n: None,
         tracing: Tracing = OFF,
         issuers: Mapping[str, str] | None = None,
+        archives: Archives | None = None,
     ) -> None:
         self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
         self._security, self._count, self._tracing = security, count, tracing
-        self._issuers = issuers or {}
+        self._issuers, self._archives = issuers or {}, archives
 
     async def __call__(self, key: str, snapshot: bytes) -> bytes:
         """The Read of what is wanted, as JSON; its draft is stored first. Raises what ``models/faults.py`` lists."""
@@ -102,7 +105,12 @@ class ReadWork:
     async def _read(self, wanted: Wanted) -> Read:
         now = asyncio.get_running_loop().time
         check = check_of(wanted.expected, self._issuers)
-        seen = await self._viewer.study(wanted.study_uid, patient_check=check, deadline=now() + FETCH_S)
+        try:
+            archive = await self._archives.of(wanted.study_reference) if self._archives else ""
+        except DicomError as fault:
+            return Read(study_uid=wanted.study_uid, modality="", body_part="", refused=fault.reason)
+        deadline = now() + FETCH_S
+        seen = await self._viewer.study(wanted.study_uid, patient_check=check, deadline=deadline, archive=archive)
         if isinstance(seen, Refused):
             if seen.code in AUDITED:
                 self._security(seen.code)

@@ -17,6 +17,7 @@ from cds_service.imaging.work import ImageReads
 from cds_service.models.engine import Engine
 from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
+from cds_service.wiring.own_access import archives
 from cds_service.wiring.parts import Parts
 
 
@@ -44,6 +45,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
     if image is not None and viewer is not None:
         reader, works[IMAGE] = work_of(
             viewer, prompts, image, parts.drafts, count=count, issuers=settings.patient_id_issuers,
+            archives=archives(settings, parts.outbound),
             security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
             tracing=parts.tracing,
         )  # fmt: skip

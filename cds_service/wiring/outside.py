@@ -16,6 +16,7 @@ def policy(settings: Settings) -> Policy:
     """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8)."""
     operator = [
         *settings.fhir_allow,
+        *settings.dicomweb_allow,
         *filter(None, [settings.write_fhir_url, settings.dicomweb_url]),
         *(c.jwks_url for c in settings.clients.values() if c.jwks_url),
     ]

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from cds_service.errors import ConfigurationError
+from cds_service.imaging.archives import Archives
 from cds_service.settings import Settings
 from cds_service.web.keys import signing_key
+from cds_service.wiring.outside import dicomweb_url
 from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
 from fhir_adapters.outbound import Outbound
@@ -30,6 +32,11 @@ def record_access(settings: Settings, outbound: Outbound) -> Record:
         return FhirClient(outbound, base, await backend.bearer(deadline=deadline) if backend else None)
 
     return Record(connect if base else None, backend.spend if backend else None)
+
+
+def archives(settings: Settings, outbound: Outbound) -> Archives:
+    """Where the images of a study are, by the endpoints of the record that the settings allow."""
+    return Archives(record_access(settings, outbound).connect, dicomweb_url(settings), settings.dicomweb_allow)
 
 
 def backend_services(settings: Settings, outbound: Outbound, base: str) -> BackendServices | None:

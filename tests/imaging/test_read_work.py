@@ -38,7 +38,7 @@ class Archive(Viewer):
     def __init__(self, study: Seen | Refused, of: Identity) -> None:
         self._study, self._of = study, of
 
-    async def study(self, study_uid: str, *, patient_check: Any, deadline: float) -> Seen | Refused:
+    async def study(self, study_uid: str, *, patient_check: Any, deadline: float, archive: str = "") -> Seen | Refused:
         if patient_check(self._of).differs:
             return Refused(reason="the images are of another patient: birth date differs", code="other-patient")
         return self._study

@@ -46,6 +46,7 @@ async def picture(viewer: Viewer | None, draft: Draft, number: str, headers: Map
         frame=instance.frame,
         patient_check=None,  # the read was made of this very object after its check
         deadline=asyncio.get_running_loop().time() + PATIENCE_S,
+        archive=draft.read.archive,
         of_volume=len(draft.read.instances) > 1,
         boxes=tuple(box for box in draft.read.boxes if box.instance == place),
     )
