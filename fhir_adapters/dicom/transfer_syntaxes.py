@@ -1,4 +1,7 @@
-"""Transfer syntaxes (PS3.5 annex A, PS3.6 table A-1) and what decodes them here. What is not listed is refused by number."""
+"""Transfer syntaxes (PS3.5 annex A, PS3.6 table A-1) and what decodes them here. What is not listed is private.
+
+Every one of the standard is here, the retired ones too: what is not decoded is refused by its name.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,31 @@ SYNTAXES: dict[str, Syntax] = {
     f"{BASE}.7.1": Syntax("SMPTE ST 2110-20", refused="video"),
     f"{BASE}.8.1": Syntax("Deflated Image Frame Compression", refused="no decoder"),
 }  # fmt: skip
+SYNTAXES |= {
+    f"{BASE}.4.{number}": Syntax(f"JPEG {name}", refused="retired")
+    for number, name in {
+        52: "Extended, Process 3 and 5", 53: "Spectral Selection, Process 6 and 8", 54: "Spectral Selection, Process 7 and 9",
+        55: "Full Progression, Process 10 and 12", 56: "Full Progression, Process 11 and 13", 58: "Lossless, Process 15",
+        59: "Extended, Hierarchical, Process 16 and 18", 60: "Extended, Hierarchical, Process 17 and 19",
+        61: "Spectral Selection, Hierarchical, Process 20 and 22", 62: "Spectral Selection, Hierarchical, Process 21 and 23",
+        63: "Full Progression, Hierarchical, Process 24 and 26", 64: "Full Progression, Hierarchical, Process 25 and 27",
+        65: "Lossless, Hierarchical, Process 28", 66: "Lossless, Hierarchical, Process 29",
+    }.items()
+}  # fmt: skip
+SYNTAXES |= {
+    f"{uid}.1": Syntax(f"Fragmentable {known.name}", refused="video")
+    for uid, known in list(SYNTAXES.items())
+    if known.refused == "video" and uid.startswith(f"{BASE}.4.10") and not uid.endswith((".107", ".108"))
+}
+SYNTAXES |= {
+    f"{BASE}.1.98": Syntax("Encapsulated Uncompressed", refused="no decoder"),
+    f"{BASE}.4.204": Syntax("JPIP HTJ2K Referenced", refused="the pixels are elsewhere"),
+    f"{BASE}.4.205": Syntax("JPIP HTJ2K Referenced Deflate", refused="the pixels are elsewhere"),
+    f"{BASE}.6.2": Syntax("XML Encoding", refused="retired"),
+    f"{BASE}.7.2": Syntax("SMPTE ST 2110-20, interlaced", refused="video"),
+    f"{BASE}.7.3": Syntax("SMPTE ST 2110-30", refused="audio"),
+    "1.2.840.10008.1.20": Syntax("Papyrus 3", refused="retired"),
+}
 
 
 def syntax(uid: str, bits_stored: int = 8) -> Syntax:
