@@ -62,7 +62,7 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     )
     app.add_middleware(CORSMiddleware, **cors.options(settings))
     attach_router(app, _house(parts, made))
-    attach_health(app, parts.gateway, parts.pack, parts.metrics)
+    attach_health(app, parts.gateway, parts.pack, parts.metrics, made.jobs.standing if made is not None else None)
     why = none_made(imaging=settings.imaging, engine=settings.image_engine)
     attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer, none_made=why))
     attach_keys(app, signing_key(settings))

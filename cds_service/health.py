@@ -1,11 +1,13 @@
 """Liveness, readiness and metrics.
 
-Readiness looks at the database and the rule pack alone: losing a model degrades the service, it does not unready it.
+Readiness looks at the database and the rule pack alone: losing a model or its jobs degrades the service, it does not
+unready it. How the jobs stand is told all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 from fastapi import FastAPI
@@ -21,8 +23,10 @@ from cds_service.rules.pack import Pack
 PATIENCE_S = 1.0
 
 
-def attach_health(app: FastAPI, gateway: Gateway, pack: Pack, metrics: Metrics) -> None:
-    """``GET /healthz``, ``GET /readyz``, ``GET /metrics``."""
+def attach_health(
+    app: FastAPI, gateway: Gateway, pack: Pack, metrics: Metrics, jobs: Callable[[], str] | None = None
+) -> None:
+    """``GET /healthz``, ``GET /readyz``, ``GET /metrics``. ``jobs``: why a model's jobs do not run yet, None without any."""
 
     async def healthz(_request: Request) -> Response:
         return Response(b'{"status":"ok"}', media_type="application/json")
@@ -40,6 +44,8 @@ def attach_health(app: FastAPI, gateway: Gateway, pack: Pack, metrics: Metrics) 
             "rules": len(pack.rules),
             "rule_pack": pack.hash,
         }
+        if jobs is not None:
+            state["jobs"] = jobs() or "ok"
         ready = database == "ok" and bool(pack.rules)
         return Response(msgspec.json.encode(state), 200 if ready else 503, media_type="application/json")
 

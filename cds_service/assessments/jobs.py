@@ -8,7 +8,7 @@ nothing is queued and the caller is told so (rows 42, 43); with a full disk noth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from queue import Full
 from types import ModuleType
@@ -18,16 +18,17 @@ from uuid import uuid4
 from msgspec import Struct
 
 from cds_service.assessments import executors, rows
+from cds_service.assessments.durable import Durable
 from cds_service.assessments.rows import State
 from cds_service.assessments.store import Store
 from cds_service.db.gateway import DatabaseUnavailable, Gateway
-from cds_service.db.threads import Threads
 from cds_service.models.faults import BadAnswer, EngineFault, EngineRefused
 from cds_service.telemetry import log
 from cds_service.tracing import OFF, Parent, Tracing
 
 T = TypeVar("T")
 AGAIN = "again"
+LOST = "the job ended without a result"
 PATIENCE_S = 5.0  # for a transaction of a job: nobody waits for it
 MOST_ASKERS = 1024  # jobs that another replica runs leave theirs behind
 EMBEDDED = "embedded"  # the one process on a SQLite: it takes its own unfinished work up when it starts
@@ -76,12 +77,11 @@ class Jobs:
         tracing: Tracing = OFF,
     ) -> None:
         self._gateway, self._store, self._works = gateway, store, works
-        self._url, self._limits = url, limits
+        self._limits = limits
         self._count, self._ended, self._tracing = count, ended, tracing
         self._askers: dict[str, Parent] = {}  # places in the traces of the calls that first asked
         self.executor = uuid4().hex if gateway.shared else EMBEDDED
-        self._threads = Threads(2, 256, "jobs")
-        self._workflow: ModuleType | None = None
+        self._durable = Durable(url, self.executor, limits.slots, count)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiters: dict[str, asyncio.Event] = {}
@@ -91,7 +91,11 @@ class Jobs:
     @property
     def ready(self) -> bool:
         """Whether jobs can be queued by now."""
-        return self._workflow is not None and self._gateway.keeps
+        return not self._durable.why and self._gateway.keeps
+
+    def standing(self) -> str:
+        """Why they do not run yet, '' once they do: for readiness."""
+        return self._durable.why
 
     def start(self) -> None:
         """Begin in the background: the service answers meanwhile."""
@@ -103,14 +107,13 @@ class Jobs:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        workflow, self._workflow = self._workflow, None
-        if workflow is not None:
-            await self._call(workflow.stop)
+        started = self._durable.module is not None
+        await self._durable.close()
+        if started:
             try:
                 await self._transact(partial(executors.leave, identity=self.executor))
             except DatabaseUnavailable:
                 _log.warning("executor could not sign off")
-        self._threads.close()
 
     async def look(self, keys: Collection[str], deadline: float) -> dict[str, State]:
         """What is known of keys that memory does not hold; raises DatabaseUnavailable."""
@@ -118,8 +121,8 @@ class Jobs:
 
     def ask(self, key: str, task: str, snapshot: Callable[[], bytes], priority: int) -> str:
         """Have a key made, off the request path: '' when it is on its way, else why not. A second caller joins the first."""
-        if self._workflow is None:
-            return "jobs are still starting"
+        if self._durable.why:
+            return self._durable.why
         if not self._gateway.keeps or self._gateway.breaker.state != "closed":
             self._count("assessment_jobs:not stored", 1)
             return "the database does not answer"
@@ -154,7 +157,7 @@ class Jobs:
             return
 
     async def _queue(self, key: str, task: str, snapshot: Callable[[], bytes], priority: int) -> None:
-        workflow = self._workflow
+        workflow = self._durable.module
         try:
             plain = await asyncio.to_thread(snapshot)
             sealed = self._store.seal_snapshot(key, plain)
@@ -167,9 +170,9 @@ class Jobs:
             name = rows.workflow_id(key, round_)
             self._depth += 1
             if key in self._awaited:
-                await self._call(partial(workflow.start, name))
+                await self._durable.call(partial(workflow.start, name))
             else:
-                await self._call(partial(workflow.enqueue, name, priority))
+                await self._durable.call(partial(workflow.enqueue, name, priority))
                 if key in self._awaited:
                     await self._hurry(key)
             self._count("assessment_jobs:queued", 1)
@@ -184,23 +187,19 @@ class Jobs:
 
     async def _hurry(self, key: str) -> None:
         """A job queued ahead of need is begun at once for a caller who waits (DESIGN §6)."""
-        workflow = self._workflow
+        workflow = self._durable.module
         try:
             round_ = await self._transact(partial(rows.queued, key=key))
             if round_ and workflow is not None:
-                await self._call(partial(workflow.hurry, rows.workflow_id(key, round_)))
+                await self._durable.call(partial(workflow.hurry, rows.workflow_id(key, round_)))
                 self._count("assessment_jobs:hurried", 1)
         except Exception as fault:  # noqa: BLE001 - dbos's own database fails in its own ways; the job keeps its place
             _log.warning("a job could not be hurried", fault=type(fault).__name__)
 
     async def _run(self) -> None:
         """Launch, then beat and take over for as long as the application lives."""
-        from importlib import import_module
-
         await self._transact_patiently(partial(executors.beat, identity=self.executor, now=self._store.now()))
-        workflow = await self._call(lambda: import_module("cds_service.assessments.workflow"))
-        await self._call(partial(workflow.launch, self._url, self.executor, self._from_thread, self._limits.slots))
-        self._workflow = workflow
+        workflow = await self._durable.launch(self._from_thread)
         _log.info("jobs started", count=self._limits.slots)
         while True:
             try:
@@ -215,21 +214,33 @@ class Jobs:
     async def _beat(self, workflow: ModuleType) -> None:
         now, stale = self._store.now(), int(self._limits.stale_s * 1000)
 
-        def beat(connection: Any) -> tuple[set[str], int, list[tuple[str, int]]]:
+        def beat(connection: Any) -> tuple[set[str], int, list[rows.Open], list[rows.Open]]:
             executors.beat(connection, self.executor, now)
-            stranded = rows.stranded(connection, now - stale, now)
-            return executors.alive(connection, now, stale), rows.depth(connection), stranded
+            untouched = rows.untouched(connection, now - stale)
+            stranded = rows.stranded(connection, untouched, now)
+            return executors.alive(connection, now, stale), rows.depth(connection), untouched, stranded
 
-        living, self._depth, stranded = await self._transact(beat)
-        for key, round_ in stranded:  # the same id again is the same job
-            await self._call(partial(workflow.enqueue, rows.workflow_id(key, round_), WARM))
+        living, self._depth, untouched, stranded = await self._transact(beat)
+        lost = await self._bury_ended(workflow, untouched)
+        for job in stranded:  # the same id again is the same job
+            if job.workflow not in lost:
+                await self._durable.call(partial(workflow.enqueue, job.workflow, WARM))
         if not self._gateway.shared:
             return
-        orphans = [name for name, owner in await self._call(workflow.unfinished) if owner not in living]
+        orphans = [name for name, owner in await self._durable.call(workflow.unfinished) if owner not in living]
         for name in orphans:
             if await self._transact(lambda c, n=name: executors.claim(c, rows.key_of(n), now, stale)):  # type: ignore[misc]
-                await self._call(partial(workflow.resume, [name]))
+                await self._durable.call(partial(workflow.resume, [name]))
                 self._count("assessment_jobs:taken over", 1)
+
+    async def _bury_ended(self, workflow: ModuleType, untouched: Sequence[rows.Open]) -> set[str]:
+        """What dbos has given up without our knowing (an error of its own, too many recoveries) is given up where it is seen."""
+        names = {job.workflow: job for job in untouched}
+        lost: set[str] = await self._durable.call(partial(workflow.ended, list(names))) if names else set()
+        for job in [names[name] for name in lost]:
+            _log.error("a job ended without a result", job=job.task)
+            await self._bury(job.key, job.task, "failed", LOST)
+        return lost
 
     async def _from_thread(self, workflow: str, last: bool) -> str:
         """An attempt, asked for in a thread of dbos and made on the application's loop, where the engine lives."""
@@ -261,6 +272,9 @@ class Jobs:
             return await self._bury(key, job.task, "failed", outcome[1])
         except DatabaseUnavailable:
             self._count("assessment_jobs:database failed", 1)
+            return AGAIN
+        except Exception as fault:  # noqa: BLE001 - dbos would end the job for good; after the last attempt ``_bury_ended`` does
+            _log.error("a job broke", exc_info=fault)
             return AGAIN
 
     async def _traced(self, key: str, job: rows.Job) -> bytes | tuple[str, str]:
@@ -294,8 +308,10 @@ class Jobs:
             return AGAIN, "a fault of our own"
 
     async def _bury(self, key: str, task: str, state: str, reason: str) -> str:
-        await self._transact(lambda c: rows.bury(c, key, state, reason, self._store.now()))
-        self._end(key, task, state, reason)
+        if await self._transact(lambda c: rows.bury(c, key, state, reason, self._store.now())):
+            self._end(key, task, state, reason)
+        else:  # it has ended elsewhere meanwhile
+            self._release(key)
         return state
 
     def _end(self, key: str, task: str, state: str, reason: str) -> None:
@@ -318,10 +334,6 @@ class Jobs:
                 return await self._transact(call)
             except DatabaseUnavailable:
                 await asyncio.sleep(1.0)
-
-    async def _call(self, call: Callable[[], T]) -> T:
-        """Something that blocks, in a thread of ours: dbos never sees this event loop."""
-        return await asyncio.wrap_future(self._threads.submit(call))
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -30,6 +30,15 @@ class State(NamedTuple):
     changed_at: int = 0
 
 
+class Open(NamedTuple):
+    """A job that has not ended."""
+
+    key: str
+    workflow: str  # its durable job
+    task: str
+    state: str
+
+
 class Job(NamedTuple):
     """A job that has begun another attempt."""
 
@@ -122,13 +131,20 @@ def _end(connection: Connection, key: str, state: str, reason: str, now: int) ->
     return bool(ended.rowcount)
 
 
-def stranded(connection: Connection, before: int, now: int) -> list[tuple[str, int]]:
-    """Jobs (key, round) queued before ``before`` and not touched since: their process may have died before dbos had them."""
+def untouched(connection: Connection, before: int) -> list[Open]:
+    """Open jobs that nothing has happened to since ``before``; at most 100."""
     job = assessment_job.c
-    query = select(job.key, job.round).where(job.state == "queued", job.changed_at <= before).limit(100)
-    found = [(key, int(round_)) for key, round_ in connection.execute(query)]
+    query = select(job.key, job.round, job.task, job.state)
+    rows = connection.execute(query.where(job.state.in_(OPEN), job.changed_at <= before).limit(100))
+    return [Open(key, workflow_id(key, round_), task, state) for key, round_, task, state in rows]
+
+
+def stranded(connection: Connection, untouched: Collection[Open], now: int) -> list[Open]:
+    """Those that were never begun, marked as seen: their process may have died before dbos had them."""
+    found = [each for each in untouched if each.state == "queued"]
     if found:
-        keys = [key for key, _ in found]
+        job = assessment_job.c
+        keys = [each.key for each in found]
         connection.execute(
             update(assessment_job).where(job.key.in_(keys), job.state == "queued").values(changed_at=now)
         )

@@ -7,6 +7,7 @@ the middle is followed by another attempt; what an attempt does is idempotent (`
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ POLL_S = 0.5
 HURRIED_POLL_S = 0.25
 BACKOFF_S = (0.5, 2.0, 8.0, 30.0)  # pauses between attempts; one attempt more than pauses
 AGAIN = "again"
+OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+OURS: Any = "always_update"  # the pace of a queue is kept in the database: that of this code counts
+STOP_S = 5.0
 MOST_RECOVERIES = 100
 
 Attempt = Callable[[str, bool], Awaitable[str]]
@@ -56,11 +60,15 @@ def launch(url: str, executor: str, run: Attempt, slots: int) -> None:
         "application_version": VERSION,
         "log_level": "ERROR",
     }
-    DBOS(config=config)
-    _quiet()
-    DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=slots, polling_interval_sec=POLL_S)
-    DBOS.register_queue(HURRIED, polling_interval_sec=HURRIED_POLL_S)
+    try:
+        DBOS(config=config)
+        _quiet()
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=slots, polling_interval_sec=POLL_S, on_conflict=OURS)
+        DBOS.register_queue(HURRIED, polling_interval_sec=HURRIED_POLL_S, on_conflict=OURS)
+    except BaseException:
+        stop()  # half launched it would refuse to be launched again
+        raise
 
 
 def enqueue(workflow: str, priority: int) -> None:
@@ -86,6 +94,12 @@ def hurry(workflow: str) -> None:
         DBOS.resume_workflow(workflow, queue_name=HURRIED)
 
 
+def ended(workflows: Sequence[str]) -> set[str]:
+    """Those that dbos will not take up again, whatever became of them."""
+    found = DBOS.list_workflows(workflow_ids=list(workflows), load_input=False, load_output=False)
+    return {status.workflow_id for status in found if status.status in OVER}
+
+
 def unfinished() -> Sequence[tuple[str, str]]:
     """(workflow id, executor) of every job that some process has begun and not ended."""
     found = DBOS.list_workflows(status="PENDING", name="assess", load_input=False, load_output=False)
@@ -102,6 +116,9 @@ def stop() -> None:
     global _attempt
     DBOS.destroy(workflow_completion_timeout_sec=0)
     _attempt = None
+    for thread in threading.enumerate():  # dbos does not wait for those that run its steps
+        if thread.name.startswith("dbos-executor"):
+            thread.join(STOP_S)
 
 
 def _quiet() -> None:
