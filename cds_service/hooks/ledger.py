@@ -89,7 +89,7 @@ class Ledger:
         context = call.request.context
         user_key = self._cipher.pseudonym("user", client, context.userId) if context.userId else ""
         person = who(self._cipher, client, context.userId, context.patientId)
-        about = whose(self._cipher, client, context.patientId)
+        about = whose(self._cipher, client, context.patientId) if any(card.critical for card in cards) else ""
         now = int(self._clock() * 1000)
         for card in cards:
             row = {
