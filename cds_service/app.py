@@ -133,7 +133,7 @@ def _services(parts: Parts, made: Assessments | None) -> list[Service]:
         PatientSummary(charts, showing, Summariser(templates.load()), assessed),
         OrderPrecheck(charts, showing, assessed),
         OrderTriage(charts, showing, assessed),
-        EncounterBrief(charts, showing),
+        EncounterBrief(charts, showing, assessed),
     ]
     if settings.imaging:
         menu.append(ImagingRead(charts, showing, settings, made.reads if made else None, lambda: parts.switches.ai))

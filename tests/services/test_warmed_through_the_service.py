@@ -1,4 +1,4 @@
-"""order-select warms order-sign when the service fetches the record itself, each hook by its own queries."""
+"""What one hook has made another finds, when the service fetches the record itself, each hook by its own queries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
 from cds_service.app import create_app
 from cds_service.models.engine import Request
@@ -92,3 +93,31 @@ def test_the_first_signing_finds_what_selecting_the_same_drafts_had_made(tmp_pat
         time.sleep(0.5)
         assert (len(double.of("triage")), len(double.of("order-review"))) == before
         assert any("AI suggests priority stat" in card["summary"] for card in cards), [c["summary"] for c in cards]
+
+
+def test_opening_the_chart_finds_what_the_start_of_the_encounter_had_made(tmp_path: Path) -> None:
+    double = Double(answers=answers)
+    patient = next(each for each in load_patients(datetime.now(UTC)) if each.id == "demo-sepsis")
+    with served(tmp_path, double) as base:
+
+        def asked() -> bool:
+            post(base, "encounter-brief", "encounter-start", patientId=patient.id, encounterId=patient.encounter)
+            return bool(double.of("record-summary") and double.of("considerations"))
+
+        until(asked)  # the first calls find the jobs still starting
+        time.sleep(1.0)
+        before = len(double.asked)
+        cards = post(base, "patient-summary", "patient-view", patientId=patient.id)
+        time.sleep(0.5)
+        assert len(double.asked) == before
+        assert any("AI-drafted, verify" in card["source"]["label"] for card in cards), [c["summary"] for c in cards]
+
+
+def test_without_a_model_the_start_of_an_encounter_asks_for_its_own_part_of_the_record_alone(tmp_path: Path) -> None:
+    keys = {}
+    for name, stand in (("rules", None), ("model", Stand(Double()))):
+        app = create_app(Settings(mode="demo", state_dir=tmp_path / name), stand)
+        listed = TestClient(app).get("/cds-services").json()["services"]
+        keys[name] = {service["id"]: set(service["prefetch"]) for service in listed}
+    assert keys["rules"]["encounter-brief"] < keys["rules"]["patient-summary"]
+    assert keys["model"]["encounter-brief"] == keys["model"]["patient-summary"]
