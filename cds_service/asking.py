@@ -28,6 +28,7 @@ from cds_service.models.engine import Engine
 from cds_service.models.faults import EngineFault
 from cds_service.models.prompting.templates import load as load_prompts
 from cds_service.models.standing import Standing
+from cds_service.operating import require_ai
 from cds_service.record import salience, wording
 from cds_service.record.build import build
 from cds_service.record.facts import Record
@@ -84,13 +85,14 @@ class Reply(Struct, frozen=True, kw_only=True):
 async def run(settings: Settings, question: str, patient: str, *, fhir: str, bundle: Path | None, as_json: bool) -> int:
     """Exit code: 0 with an answer, "the record does not say" included; 3 when the answer was discarded.
 
-    Raises CdsError for a record that cannot be gathered and an engine that cannot be asked.
+    Raises CdsError for a record that cannot be gathered, an engine that cannot be asked, and where the AI part is not on.
     """
     if not question.strip():
         raise BadRequest("a question is needed")
     if fhir and bundle:
         raise BadRequest("name one of --fhir URL and --bundle FILE")
     telemetry.configure(settings.mode)  # to standard error: what is printed is the answer alone
+    await require_ai(settings)
     async with AsyncExitStack() as closing:
         door = await closing.enter_async_context(engines.door(settings))
         made = engines.build(settings, door, Metrics())

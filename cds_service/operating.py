@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from cds_service.db.gateway import Gateway
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, Unavailable
 from cds_service.rules.catalogue import Severity, Switch
 from cds_service.rules.pack import load_pack
 from cds_service.rules.report import RuleReport, report
@@ -103,19 +103,34 @@ def _switch(settings: Settings, name: str, state: Switch) -> None:
     sys.stdout.write(f"{name} is {state.value}; running services follow within five seconds\n")
 
 
+async def require_ai(settings: Settings) -> None:
+    """Unavailable unless the AI part is on, as this site's database has it; where there is no database yet it is."""
+    states = await _transact(settings, read) if _exists(settings) else {}
+    state = states.get(AI, Switch.ON)
+    if state is not Switch.ON:
+        raise Unavailable(
+            f"the AI part of this site is {state.value}, so no model is asked; `medgemma-cds ai on` switches it on again"
+        )
+
+
+def _exists(settings: Settings) -> bool:
+    """Whether there is a database to read: a question makes none."""
+    return bool(settings.database_url) or (settings.state_dir / "cds.sqlite3").exists()
+
+
 def _do(settings: Settings, call: Callable[[Connection], T]) -> T:
+    return asyncio.run(_transact(settings, call))
+
+
+async def _transact(settings: Settings, call: Callable[[Connection], T]) -> T:
     """One transaction on the site's database, whose schema is brought up to date first."""
-
-    async def run() -> T:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
-        gateway = Gateway(settings.database, settings.state_dir)
-        await gateway.start()
-        try:
-            return await gateway.run(call, deadline=asyncio.get_running_loop().time() + PATIENCE_S)
-        finally:
-            await gateway.close()
-
-    return asyncio.run(run())
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    gateway = Gateway(settings.database, settings.state_dir)
+    await gateway.start()
+    try:
+        return await gateway.run(call, deadline=asyncio.get_running_loop().time() + PATIENCE_S)
+    finally:
+        await gateway.close()
 
 
 def _show(rows: Sequence[Row], title: str, as_json: bool) -> None:

@@ -14,6 +14,9 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from cds_service.cli import app
+from cds_service.operating import set_ai
+from cds_service.rules.catalogue import Switch
+from cds_service.settings import Settings
 from tests.conformance import bodies
 from tests.models.answering_engine import Server, serving
 from tests.models.conftest import checkpoints, text_checkpoint
@@ -44,7 +47,8 @@ def bundle(tmp_path: Path) -> Path:
 def asked(bundle: Path, *more: str, question: str = "Is the potassium high?", **environment: str) -> Result:
     """What the command says."""
     command = ["ask", question, "--patient", bodies.PATIENT, "--bundle", str(bundle), *more]
-    return CliRunner().invoke(app, command, env={f"CDS_{name.upper()}": value for name, value in environment.items()})
+    settings = {"state_dir": str(bundle.parent / "state"), **environment}
+    return CliRunner().invoke(app, command, env={f"CDS_{name.upper()}": value for name, value in settings.items()})
 
 
 def answers(text: str, *, found: str = "yes") -> Callable[[dict[str, Any]], str]:
@@ -137,3 +141,24 @@ def test_random_weights_in_process_answer_nothing_that_is_not_in_the_record(
         assert "the model gave no usable answer" in done.stderr
     else:
         assert "The record does not say." in done.stdout or "discarded" in done.stdout
+
+
+@pytest.mark.parametrize("state", [Switch.OFF, Switch.SHADOW])
+def test_where_the_ai_part_is_not_on_no_model_is_asked_and_it_is_said_how_to_switch_it_on(
+    bundle: Path, tmp_path: Path, state: Switch
+) -> None:
+    set_ai(Settings(state_dir=tmp_path), state)
+    with serving(Server(answers("Potassium 7.1 mmol/L."))) as server:
+        done = asked(bundle, state_dir=str(tmp_path), **by(server))
+        assert done.exit_code not in (0, 3)
+        assert f"the AI part of this site is {state.value}" in done.output
+        assert "medgemma-cds ai on" in done.output
+        assert not server.bodies
+        set_ai(Settings(state_dir=tmp_path), Switch.ON)
+        assert asked(bundle, state_dir=str(tmp_path), **by(server)).exit_code == 0
+
+
+def test_a_question_makes_no_database(bundle: Path, tmp_path: Path) -> None:
+    with serving(Server(answers("Potassium 7.1 mmol/L."))) as server:
+        assert asked(bundle, state_dir=str(tmp_path / "none"), **by(server)).exit_code == 0
+    assert not (tmp_path / "none").exists()
