@@ -97,12 +97,38 @@ def citation(rule: Rule) -> str:
 
 
 def fit(text: str, limit: int) -> str:
-    """Cut at a word, with an ellipsis, so that the text is at most ``limit`` characters."""
+    """Cut with an ellipsis to at most ``limit`` characters: after a clause that ends near the limit, else at a word."""
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    space = cut.rfind(" ")
-    return (cut[:space] if space > limit // 2 else cut).rstrip(" ,;:·") + "…"
+    clause, space = max(cut.rfind(", "), cut.rfind("; ")), cut.rfind(" ")
+    end = clause if clause > limit * 3 // 4 else space if space > limit // 2 else len(cut)
+    return cut[:end].rstrip(" ,;:·") + "…"
+
+
+def fit_list(parts: Sequence[str], limit: int, head: str = "", joint: str = "; ") -> str:
+    """``head`` and the first ``parts`` that fit whole, then how many more there are: 'A; B; +2 more'.
+
+    The parts stand worst first. A first part that is too long by itself is cut as ``fit`` cuts.
+    """
+    whole = head + joint.join(parts)
+    if len(whole) <= limit:
+        return whole
+    shown = 0
+    text = head
+    for shown, part in enumerate(parts):
+        longer = text + (joint if shown else "") + part
+        if len(longer) + len(_more(len(parts) - shown - 1, joint)) > limit:
+            break
+        text = longer
+    if shown:
+        return text + _more(len(parts) - shown, joint)
+    more = _more(len(parts) - 1, joint)
+    return fit(head + parts[0], limit - len(more)) + more
+
+
+def _more(count: int, joint: str) -> str:
+    return f"{joint}+{count} more" if count else ""
 
 
 def source(rule: Rule) -> Source:
@@ -161,7 +187,7 @@ def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
     return _lay(
         sheet,
         findings,
-        summary=title + "; ".join(f.summary.rstrip(".") for f in findings),
+        summary=fit_list([f.summary.rstrip(".") for f in findings], sheet.profile.summary_length, title),
         indicator=worst.value,
         origin=Source(
             label=LABEL,

@@ -24,6 +24,7 @@ from cds_service.services.showing import Showing
 
 CITED = 8  # facts printed beside a remark
 CONSIDERATIONS = Coding(code="considerations", system=layout.RULE_SYSTEM, display="What could be considered")
+ROOM_FOR_COUNT = 10  # of a headline: ' +12 more'
 
 
 class PatientSummary:
@@ -113,9 +114,8 @@ def _summary_card(
     if gaps:
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
     uuid = uuid4()
-    headline = _headline(summary, remarks, gaps)
     card = Card(
-        summary=layout.fit(headline, sheet.profile.summary_length),
+        summary=_headline(summary, remarks, gaps, sheet.profile.summary_length),
         indicator="info",
         source=Source(
             label=f"MedGemma CDS: {summary.label}",
@@ -159,9 +159,13 @@ def _remark(finding: Finding, sheet: layout.Sheet) -> str:
     return escape(f"{summary}{missing}") + (f" *({escape(printed)})*" if printed else "") + f" {escape(source)}"
 
 
-def _headline(summary: Summary, remarks: Sequence[Finding], gaps: Sequence[str]) -> str:
+def _headline(summary: Summary, remarks: Sequence[Finding], gaps: Sequence[str], limit: int) -> str:
     if remarks:
-        return "; ".join(f.summary.rstrip(".") for f in remarks)
-    if summary.statements:
-        return "From the record: " + " ".join(statement.text for statement in summary.statements)
-    return "Parts of the record could not be seen: " + "; ".join(gaps)
+        return layout.fit_list([f.summary.rstrip(".") for f in remarks], limit)
+    if not summary.statements:
+        return layout.fit_list(gaps, limit, "Parts of the record could not be seen: ")
+    said = [statement.text for statement in summary.statements]
+    head = "From the record: "
+    if len(said) == 1 or len(head) + len(said[0]) + ROOM_FOR_COUNT <= limit:
+        return layout.fit_list(said, limit, head, " ")
+    return layout.fit_list([*said[0].rstrip(".").split("; "), *said[1:]], limit, head)

@@ -19,6 +19,7 @@ from cds_service.services.raising import Suggested
 from cds_service.services.service import IssuedCard
 
 SUGGESTS = "AI suggests"
+ROOM_FOR_NAMES = 60  # characters of the orders' names in a headline
 
 
 def raised(order: Order, priority: str) -> Raw:
@@ -51,7 +52,7 @@ def card(suggested: Sequence[Suggested], sheet: layout.Sheet, facts: cited.Facts
     laid = layout.Laid(
         Card(
             uuid=uuid,
-            summary=layout.fit(_summary(suggested, findings), sheet.profile.summary_length),
+            summary=_summary(suggested, findings, sheet.profile.summary_length),
             indicator="warning" if any(f.severity is Severity.CRITICAL for f in findings) else "info",
             source=Source(
                 label=_label(suggested),
@@ -78,14 +79,16 @@ def _suggestion(each: Suggested) -> Suggestion:
     )
 
 
-def _summary(suggested: Sequence[Suggested], findings: Sequence[Finding]) -> str:
+def _summary(suggested: Sequence[Suggested], findings: Sequence[Finding], limit: int) -> str:
     first = suggested[0]
     labels = [each.order.label for each in suggested]
-    names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({'; '.join(labels)})"
+    names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({layout.fit_list(labels, ROOM_FOR_NAMES)})"
     if first.model is None:
-        return f"Consider priority {first.priority} for {names}: {_why(findings)}"
-    floor = f"; rules ask for at least {first.floor}: {_why(first.findings)}" if first.floor else ""
-    return f"{SUGGESTS} priority {first.priority} for {names} ({assessed.DRAFTED}){floor}"
+        return layout.fit_list(_why(findings), limit, f"Consider priority {first.priority} for {names}: ")
+    said = f"{SUGGESTS} priority {first.priority} for {names} ({assessed.DRAFTED})"
+    if not first.floor:
+        return layout.fit(said, limit)
+    return layout.fit_list(_why(first.findings), limit, f"{said}; rules ask for at least {first.floor}: ")
 
 
 def _label(suggested: Sequence[Suggested]) -> str:
@@ -103,8 +106,8 @@ def _issued(suggested: Sequence[Suggested], card: IssuedCard) -> IssuedCard:
     return kept if model is None else replace(kept, prompt=model.prompt, engine=model.identity.label)
 
 
-def _why(findings: Sequence[Finding]) -> str:
-    return "; ".join(f.summary.rstrip(".") for f in findings)
+def _why(findings: Sequence[Finding]) -> list[str]:
+    return [f.summary.rstrip(".") for f in findings]
 
 
 def _detail(
