@@ -150,6 +150,7 @@ async def test_a_note_the_archive_does_not_take_is_said_with_the_uid_that_remain
     assert len(house.provenances(again.report)) == 2  # accepted, withdrawn; trying again writes nothing to the record
 
 
+@pytest.mark.long
 @pytest.mark.integration
 async def test_a_report_stored_by_a_process_that_died_is_found_when_its_draft_is_rejected(
     house: House, server: Counted
@@ -165,6 +166,7 @@ async def test_a_report_stored_by_a_process_that_died_is_found_when_its_draft_is
     assert (await note_of(server, draft.identifier)).Modality == "KO"
 
 
+@pytest.mark.long
 @pytest.mark.integration
 async def test_words_of_a_persons_own_reject_the_report_that_was_stored_unreviewed(
     house: House, server: Counted
