@@ -25,7 +25,8 @@ from cds_service.models.standing import Standing
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
 from cds_service.web.keys import signing_key
-from fhir_adapters.addresses import Policy, origin_of
+from cds_service.wiring.outside import policy
+from fhir_adapters.addresses import origin_of
 from fhir_adapters.backend import BackendServices
 from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError
@@ -204,7 +205,7 @@ async def _servers(settings: Settings) -> AsyncIterator[Check]:
     keys = [client.jwks_url for client in settings.clients.values() if client.jwks_url]
     if not bases and not settings.clients:
         yield Check("FHIR servers", "note", "none allowed: only prefetch is used; list origins in CDS_FHIR_ALLOW")
-    async with Outbound(Policy(operator=[str(origin_of(url)) for url in [*bases, *keys]])) as outbound:
+    async with Outbound(policy(settings)) as outbound:
         for base in bases:
             yield await _fhir(outbound, base)
         for url in keys:
@@ -225,8 +226,7 @@ async def _token(settings: Settings) -> Check:
     if not base or key is None:
         needed = "CDS_SIGNING_KEY_FILE" if base else "CDS_WRITE_FHIR_URL"
         return Check(what, "fault", f"CDS_FHIR_CLIENT_ID is set, and there is nothing to sign in with: set {needed}")
-    origins = [str(origin_of(url)) for url in filter(None, [base, settings.fhir_token_url])]
-    async with Outbound(Policy(operator=origins)) as outbound:
+    async with Outbound(policy(settings)) as outbound:
         backend = BackendServices(
             outbound, base, client_id=settings.fhir_client_id, key=key,
             token_url=settings.fhir_token_url, scope=settings.fhir_scope,

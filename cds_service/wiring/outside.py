@@ -17,7 +17,7 @@ def policy(settings: Settings) -> Policy:
     operator = [
         *settings.fhir_allow,
         *settings.dicomweb_allow,
-        *filter(None, [settings.write_fhir_url, settings.dicomweb_url]),
+        *filter(None, [settings.write_fhir_url, settings.fhir_token_url, settings.dicomweb_url]),
         *(c.jwks_url for c in settings.clients.values() if c.jwks_url),
     ]
     if settings.mode != "production":

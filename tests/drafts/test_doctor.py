@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from joserfc.jwk import ECKey
 
 from cds_service import doctor
 from cds_service.settings import Settings
+from cds_service.wiring.outside import policy
+from cds_service.wiring.own_access import record_access
+from fhir_adapters.outbound import Outbound
 from tests.drafts.house import House
 
 
@@ -45,3 +49,21 @@ async def test_the_token_endpoint_is_tried(house: House, tmp_path: Path) -> None
     wrong = given.model_copy(update={"fhir_token_url": f"{root}/nowhere"})
     check = await said(wrong, "token endpoint")
     assert (check.state, "CDS_FHIR_TOKEN_URL" in check.say) == ("fault", True)
+
+
+async def test_a_token_endpoint_on_another_origin_is_called_by_the_service_and_by_the_doctor(
+    house: House, tmp_path: Path
+) -> None:
+    """A record and its authorization server often stand on two hosts: what the operator wrote is the operator's."""
+    file = tmp_path / "key.pem"
+    file.write_bytes(ECKey.generate_key("P-384").as_pem(private=True))
+    there = house.base.removesuffix("/simulator/fhir").replace("127.0.0.1", "localhost")
+    given = Settings(
+        mode="production", state_dir=tmp_path, write_fhir_url=house.base, fhir_client_id="us", signing_key_file=file,
+        fhir_token_url=f"{there}/token",
+    )  # fmt: skip
+    async with Outbound(policy(given)) as outbound:
+        connect = record_access(given, outbound).connect
+        assert connect is not None
+        await connect(asyncio.get_running_loop().time() + 5)
+    assert (await said(given, "token endpoint")).state == "ok"
