@@ -1,7 +1,9 @@
 """Decode workers as the service sees them: bytes in, bytes out, or a WorkerFault. Warm, few, limited, replaced.
 
 A worker is used again until it has done its share of jobs; after any fault, time-out or cancellation it is killed and a
-fresh one is forked (about 10 ms) for the next job. The event loop only ever waits.
+fresh one is forked (about 10 ms) for the next job. The event loop only ever waits. The fork server's answers are told
+apart by their order alone, so a question is never left before its answer: not by a cancelled caller, and a fork server
+that owes one past its time is ended.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from fhir_adapters.dicom import worker
 from fhir_adapters.dicom.errors import JobFailed, WorkerDied, WorkerOutOfMemory, WorkerTimedOut
 
+T = TypeVar("T")
 MB = 1024 * 1024
 
 
@@ -29,6 +33,7 @@ class WorkerLimits(Struct, frozen=True, kw_only=True):
     seconds: float = 30.0  # of one job
     jobs: int = 64  # then it is replaced
     start_s: float = 20.0  # most the fork server may take to load
+    ask_s: float = 5.0  # most it may take to fork or to end a worker; then it is started anew
     answer_bytes: int = 256 * MB
 
 
@@ -48,6 +53,7 @@ class Workers:
         self.limits = limits or WorkerLimits()
         self._slots = asyncio.Semaphore(self.limits.count)
         self._turn = asyncio.Lock()  # one question to the fork server at a time
+        self._turns: set[asyncio.Task[Any]] = set()  # begun or waiting
         self._idle: list[_Worker] = []
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -55,8 +61,7 @@ class Workers:
 
     async def start(self) -> None:
         """Start the fork server and wait until it has loaded; again after it died."""
-        async with self._turn:
-            await self._start()
+        await self._to_its_end(self._started())
 
     async def run(self, payload: bytes, *, deadline: float, beside: Sequence[memoryview] = ()) -> bytearray:
         """One job. ``deadline``: a moment of the event loop's clock; the job's own seconds count from its start.
@@ -70,7 +75,11 @@ class Workers:
         except TimeoutError:
             raise WorkerTimedOut("all workers busy until the deadline") from None
         try:
-            mine = await self._worker()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    mine = await self._worker()
+            except TimeoutError:
+                raise WorkerTimedOut("no worker until the deadline") from None
             try:
                 async with asyncio.timeout_at(min(deadline, loop.time() + self.limits.seconds)):
                     answer = await self._exchange(mine, (memoryview(payload), *beside))
@@ -80,7 +89,7 @@ class Workers:
             except (OSError, EOFError):
                 raise WorkerDied(_how(await self._end(mine))) from None
             except BaseException:
-                await asyncio.shield(self._end(mine))
+                await self._end(mine)
                 raise
             await self._give_back(mine)
             return answer
@@ -89,19 +98,31 @@ class Workers:
 
     async def aclose(self) -> None:
         """End every worker and the fork server."""
+        await asyncio.gather(*self._turns, return_exceptions=True)
         async with self._turn:
             for each in self._idle:
                 each.channel.close()
             self._idle.clear()
             await self._stop()
 
-    async def _stop(self) -> None:
+    async def _to_its_end(self, turn: Coroutine[Any, Any, T]) -> T:
+        """A turn at the fork server, which goes on to its end when whoever waits for it is cancelled."""
+        task = asyncio.ensure_future(turn)
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+        return await asyncio.shield(task)
+
+    async def _started(self) -> None:
+        async with self._turn:
+            await self._start()
+
+    async def _stop(self, patience_s: float = 2.0) -> None:
         if self._control is not None:
             self._control.close()
             self._control = None
         if self._server is not None:
             server, self._server = self._server, None
-            await asyncio.to_thread(_reap, server)
+            await asyncio.to_thread(_reap, server, patience_s)
 
     async def _start(self) -> None:
         if self._server is not None and self._server.poll() is None:
@@ -112,8 +133,10 @@ class Workers:
         self._idle.clear()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        self._server = await asyncio.to_thread(self._spawn, theirs)
-        theirs.close()
+        try:
+            self._server = await asyncio.to_thread(self._spawn, theirs)
+        finally:
+            theirs.close()
         self._control = ours
         try:
             async with asyncio.timeout(self.limits.start_s):
@@ -138,29 +161,43 @@ class Workers:
         )
 
     async def _worker(self) -> _Worker:
-        if self._idle and self._server is not None and self._server.poll() is None:
-            return self._idle.pop()
+        while not (self._idle and self._server is not None and self._server.poll() is None):
+            await self._to_its_end(self._forked())
+        return self._idle.pop()
+
+    async def _forked(self) -> None:
+        """One more idle worker where there is none: whoever asked may be gone, then the next request has it."""
         async with self._turn:
             await self._start()
+            if self._idle:
+                return
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
             try:
-                answer = await self._ask(b"F", theirs.fileno())
-            except (OSError, EOFError):
+                pid = int(await self._ask(b"F", theirs.fileno()))
+            except BaseException as error:
                 ours.close()
-                raise WorkerDied("the fork server is gone") from None
+                if isinstance(error, OSError | EOFError):
+                    raise WorkerDied("the fork server is gone") from None
+                raise
             finally:
                 theirs.close()
-            return _Worker(int(answer), ours)
+            self._idle.append(_Worker(pid, ours))
 
     async def _ask(self, message: bytes, handle: int | None = None) -> bytes:
+        """The fork server's answer, in a turn. One that never comes ends it: the next question starts a fresh one."""
         if self._control is None:
             raise EOFError
-        if handle is None:
-            self._control.send(message)
-        else:
-            socket.send_fds(self._control, [message], [handle])
-        answer = await asyncio.get_running_loop().sock_recv(self._control, 64)
+        try:
+            if handle is None:
+                self._control.send(message)
+            else:
+                socket.send_fds(self._control, [message], [handle])
+            async with asyncio.timeout(self.limits.ask_s):
+                answer = await asyncio.get_running_loop().sock_recv(self._control, 64)
+        except (TimeoutError, asyncio.CancelledError):
+            await self._stop(patience_s=0)
+            raise
         if not answer:
             raise EOFError
         return answer
@@ -202,9 +239,12 @@ class Workers:
         """Kill a worker and learn how it ended: negative numbers are signals."""
         self.replaced += 1
         mine.channel.close()
+        return await self._to_its_end(self._killed(mine.pid))
+
+    async def _killed(self, pid: int) -> int:
         async with self._turn:
             try:
-                return int(await self._ask(b"K" + str(mine.pid).encode()))
+                return int(await self._ask(b"K" + str(pid).encode()))
             except (OSError, EOFError):  # the fork server is gone, and its workers with it
                 return 0
 
@@ -215,9 +255,9 @@ def _how(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
-def _reap(server: subprocess.Popen[bytes]) -> None:
+def _reap(server: subprocess.Popen[bytes], patience_s: float) -> None:
     try:
-        server.wait(2)
+        server.wait(patience_s)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

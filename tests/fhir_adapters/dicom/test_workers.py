@@ -106,6 +106,44 @@ async def test_a_cancelled_job_is_ended_and_its_place_is_free(workers: Workers) 
     assert await workers.run(b"abc", deadline=soon()) == b"cba"
 
 
+@pytest.mark.parametrize("steps", [2, 3, 5])
+async def test_a_caller_cancelled_while_its_worker_is_forked_mixes_up_no_other_worker(
+    workers: Workers, steps: int
+) -> None:
+    left = asyncio.create_task(workers.run(b"pid", deadline=soon()))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    assert workers._turn.locked()  # the fork server was asked and has not answered
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    pid = int(await workers.run(b"pid", deadline=soon()))
+    assert [each.pid for each in workers._idle] == [pid]
+    with pytest.raises(WorkerTimedOut):
+        await workers.run(b"hang", deadline=soon(0.3))
+    with pytest.raises(ProcessLookupError):  # ended and waited for: the time-out hit the one that hung
+        os.kill(pid, 0)
+
+
+async def test_a_fork_server_that_does_not_answer_is_ended_and_started_again() -> None:
+    workers = Workers(JOB, limits=WorkerLimits(memory_mb=64, ask_s=0.2))
+    await workers.start()
+    assert workers._server is not None
+    os.kill(workers._server.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerDied, match="fork server is gone"):
+        await workers.run(b"abc", deadline=soon())
+    assert await workers.run(b"abc", deadline=soon()) == b"cba"
+    await workers.aclose()
+
+
+async def test_a_fork_server_that_does_not_answer_holds_no_caller_beyond_its_deadline(workers: Workers) -> None:
+    assert workers._server is not None
+    os.kill(workers._server.pid, signal.SIGSTOP)
+    with pytest.raises(WorkerTimedOut, match="deadline"):
+        await workers.run(b"abc", deadline=soon(0.1))
+    os.kill(workers._server.pid, signal.SIGCONT)
+    assert await workers.run(b"abc", deadline=soon()) == b"cba"
+
+
 async def test_busy_workers_do_not_outlast_a_deadline(workers: Workers) -> None:
     tasks = [asyncio.create_task(workers.run(b"hang", deadline=soon())) for _ in range(2)]
     await asyncio.sleep(0.1)
