@@ -47,6 +47,10 @@ class DicomWeb:
         self._caps = caps or Caps()
         self._single_part = False  # learned
 
+    async def probe(self, *, deadline: float) -> None:
+        """One search of one row: raises what says that this is no DICOMweb server that lets us in."""
+        qido.rows(_json(await self._get("studies?limit=1", "GET studies", DICOM_JSON, deadline, self._caps.page_bytes)))
+
     async def study(self, study: str, *, deadline: float) -> qido.Row:
         """The row of one study; NoSuchStudy where the server has none."""
         query = f"studies?StudyInstanceUID={_uid(study)}&limit=2{_fields('study')}"
