@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
+from cds_service import doctor_servers as servers
 from cds_service import tracing
 from cds_service.db.gateway import Gateway
+from cds_service.doctor_servers import PATIENCE_S, Check
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
 from cds_service.hooks import profiles
@@ -24,24 +24,10 @@ from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
-from cds_service.web.keys import signing_key
-from cds_service.wiring.outside import policy
 from fhir_adapters.addresses import origin_of
-from fhir_adapters.backend import BackendServices
-from fhir_adapters.client import FhirClient
-from fhir_adapters.errors import FhirError
-from fhir_adapters.outbound import Outbound
 
-PATIENCE_S = 5.0
+__all__ = ["Check", "checks_of", "run"]
 STYLE = {"ok": "green", "note": "yellow", "fault": "bold red"}
-
-
-class Check(Struct, frozen=True):
-    """One line: what was looked at, how it is, what to do."""
-
-    what: str
-    state: Literal["ok", "note", "fault"]
-    say: str
 
 
 async def run(settings: Settings) -> int:
@@ -63,10 +49,8 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     async for check in _engine_checks(settings):
         yield check
     yield await _waited("database", _database(settings))
-    async for check in _servers(settings):
+    async for check in servers.checks_of(settings):
         yield check
-    if settings.fhir_client_id:
-        yield await _waited("token endpoint", _token(settings))
     yield await _waited("traces", _traces(settings))
 
 
@@ -199,46 +183,6 @@ async def _database(settings: Settings) -> Check:
     return Check("database", "ok", gateway.engine.url.render_as_string(hide_password=True))
 
 
-async def _servers(settings: Settings) -> AsyncIterator[Check]:
-    """The FHIR servers and key addresses an operator wrote down."""
-    bases = [entry for entry in settings.fhir_allow if "*" not in entry]
-    keys = [client.jwks_url for client in settings.clients.values() if client.jwks_url]
-    if not bases and not settings.clients:
-        yield Check("FHIR servers", "note", "none allowed: only prefetch is used; list origins in CDS_FHIR_ALLOW")
-    async with Outbound(policy(settings)) as outbound:
-        for base in bases:
-            yield await _fhir(outbound, base)
-        for url in keys:
-            yield await _jwks(outbound, url)
-
-
-async def _fhir(outbound: Outbound, base: str) -> Check:
-    deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    found = await FhirClient(outbound, base).metadata(deadline=deadline)
-    if found is None:
-        return Check(f"FHIR {base}", "note", "no capability statement at this address; the base may have a path")
-    return Check(f"FHIR {base}", "ok", f"answers, FHIR {found.fhir_version or 'version not said'}")
-
-
-async def _token(settings: Settings) -> Check:
-    """Signs in once at the server drafts are written to, as a write would."""
-    base, key, what = settings.write_fhir_url, signing_key(settings), "token endpoint"
-    if not base or key is None:
-        needed = "CDS_SIGNING_KEY_FILE" if base else "CDS_WRITE_FHIR_URL"
-        return Check(what, "fault", f"CDS_FHIR_CLIENT_ID is set, and there is nothing to sign in with: set {needed}")
-    async with Outbound(policy(settings)) as outbound:
-        backend = BackendServices(
-            outbound, base, client_id=settings.fhir_client_id, key=key,
-            token_url=settings.fhir_token_url, scope=settings.fhir_scope,
-        )  # fmt: skip
-        try:
-            await backend.bearer(deadline=asyncio.get_running_loop().time() + PATIENCE_S)
-        except FhirError as fault:
-            say = f"no token ({fault}); register our key (/.well-known/jwks.json) there, check CDS_FHIR_TOKEN_URL"
-            return Check(what, "fault", say)
-    return Check(what, "ok", f"a token is given for {settings.fhir_client_id}")
-
-
 async def _traces(settings: Settings) -> Check:
     """Whether the collector takes a connection; what it does with spans is between it and the SDK."""
     collector = tracing.collector(settings)
@@ -254,14 +198,3 @@ async def _traces(settings: Settings) -> Check:
         return Check("traces", "fault", say)
     writer.close()
     return Check("traces", "ok", f"sent to {collector}, which answers")
-
-
-async def _jwks(outbound: Outbound, url: str) -> Check:
-    deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    try:
-        reply = await outbound.request("GET", url, deadline=deadline)
-    except FhirError as fault:
-        return Check(f"keys {url}", "fault", f"cannot be fetched ({fault}); tokens of this client will be refused")
-    if reply.status != 200:
-        return Check(f"keys {url}", "fault", f"HTTP {reply.status}; check jwks_url of this client")
-    return Check(f"keys {url}", "ok", f"{len(reply.body)} bytes")

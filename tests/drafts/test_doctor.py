@@ -51,6 +51,19 @@ async def test_the_token_endpoint_is_tried(house: House, tmp_path: Path) -> None
     assert (check.state, "CDS_FHIR_TOKEN_URL" in check.say) == ("fault", True)
 
 
+async def test_the_server_drafts_are_written_to_is_asked_what_it_is(house: House, tmp_path: Path) -> None:
+    what = "FHIR server of drafts"
+    given = Settings(state_dir=tmp_path, write_fhir_url=house.base)
+    check = await said(given, what)
+    assert (check.state, "FHIR 4.0.1" in check.say) == ("ok", True), check.say
+    wrong = given.model_copy(update={"write_fhir_url": house.base.removesuffix("/fhir")})
+    check = await said(wrong, what)
+    assert (check.state, "CDS_WRITE_FHIR_URL with its path" in check.say) == ("fault", True), check.say
+    nobody = given.model_copy(update={"write_fhir_url": "http://127.0.0.1:9/fhir"})
+    check = await said(nobody, what)
+    assert (check.state, "check that it runs" in check.say) == ("fault", True), check.say
+
+
 async def test_a_token_endpoint_on_another_origin_is_called_by_the_service_and_by_the_doctor(
     house: House, tmp_path: Path
 ) -> None:
