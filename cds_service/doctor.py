@@ -17,6 +17,7 @@ from cds_service.doctor_servers import PATIENCE_S, Check
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
 from cds_service.hooks import profiles
+from cds_service.imaging import checking
 from cds_service.metrics import Metrics
 from cds_service.models import engines
 from cds_service.models.families.variants import variant
@@ -24,7 +25,9 @@ from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.rules.pack import load_pack
 from cds_service.settings import Settings
+from cds_service.wiring.outside import policy
 from fhir_adapters.addresses import origin_of
+from fhir_adapters.outbound import Outbound
 
 __all__ = ["Check", "checks_of", "run"]
 STYLE = {"ok": "green", "note": "yellow", "fault": "bold red"}
@@ -51,6 +54,9 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     yield await _waited("database", _database(settings))
     async for check in servers.checks_of(settings):
         yield check
+    if settings.imaging:
+        async for check in _imaging(settings):
+            yield check
     yield await _waited("traces", _traces(settings))
 
 
@@ -181,6 +187,19 @@ async def _database(settings: Settings) -> Check:
     finally:
         await gateway.close()
     return Check("database", "ok", gateway.engine.url.render_as_string(hide_password=True))
+
+
+async def _imaging(settings: Settings) -> AsyncIterator[Check]:
+    """The decode workers, and the archive that images come from."""
+    well, say = await checking.decoders(settings)
+    yield Check("image decoders", "ok" if well else "fault", say)
+    base = settings.dicomweb_url
+    if not base:
+        yield Check("image archive", "note", "none is configured, so no image is read: set CDS_DICOMWEB_URL")
+        return
+    async with Outbound(policy(settings)) as outbound:
+        well, say = await checking.archive(outbound, base, settings.dicomweb_authorization.get_secret_value())
+    yield Check("image archive", "ok" if well else "fault", say)
 
 
 async def _traces(settings: Settings) -> Check:
