@@ -64,9 +64,9 @@ class Cipher:
         salt = os.urandom(_SALT)
         self._head = _VERSION + self.key_id + salt
         self._sealer = AESGCM(_derive(keys[0], salt, b"seal"))
-        self._names = hmac.new(
-            _derive(keys[0], None, b"pseudonym"), digestmod="sha256"
-        )  # copied for each name: half the cost
+        self._names = [
+            hmac.new(_derive(key, None, b"pseudonym"), digestmod="sha256") for key in keys
+        ]  # copied for each name: half the cost
         self._fingerprints = AESGCM(_derive(keys[0], None, b"fingerprint"))
         self._opener = lru_cache(maxsize=64)(self._derive_opener)
 
@@ -88,15 +88,15 @@ class Cipher:
     def pseudonym(self, kind: str, *values: str) -> str:
         """Keyed hash of an id, 32 hex digits. Parts are hashed as a JSON array: no two lists of parts read the same.
 
-        It is stable while the sealing key is; after a rotation the same id gets a new pseudonym.
+        It is stable while the sealing key is; after a rotation the same id gets a new pseudonym. What must be found
+        again then is looked up under ``pseudonyms``.
         """
-        try:
-            parts = _encode((kind, *values))
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON decoders of other rooms let through
-            parts = json.dumps((kind, *values)).encode()
-        names = self._names.copy()
-        names.update(parts)
-        return names.hexdigest()[:32]
+        return _hashed(self._names[0], _parts(kind, values))
+
+    def pseudonyms(self, kind: str, *values: str) -> list[str]:
+        """The pseudonym under each key, that of the sealing key first."""
+        parts = _parts(kind, values)
+        return [_hashed(names, parts) for names in self._names]
 
     def fingerprint(self, data: bytes) -> bytes:
         """16 bytes that tell ``data`` from other data: AES-GMAC, many times faster than a hash for a body of 100 kB.
@@ -110,6 +110,19 @@ class Cipher:
         if master is None:
             raise Unsealable(f"sealed under key {head[1 : 1 + _ID].hex()}, which is not configured")
         return AESGCM(_derive(master, head[1 + _ID :], b"seal"))
+
+
+def _parts(kind: str, values: tuple[str, ...]) -> bytes:
+    try:
+        return _encode((kind, *values))
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON decoders of other rooms let through
+        return json.dumps((kind, *values)).encode()
+
+
+def _hashed(keyed: hmac.HMAC, parts: bytes) -> str:
+    names = keyed.copy()
+    names.update(parts)
+    return names.hexdigest()[:32]
 
 
 def load_cipher(settings: Settings) -> Cipher:

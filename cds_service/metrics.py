@@ -41,7 +41,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "statements_dropped": ("Statements of an engine that did not stand up to the record, by reason", ("reason",)),
     "image_reads": ("Cards about image reads by how the read stood", ("state",)),
     "drafts": (
-        "Drafts by what became of them (made, accepted, edited, rejected, write failed, resumed, …)",
+        "Drafts by what became of them (made, accepted, edited, rejected, write failed, resumed, not opened, …)",
         ("event",),
     ),
     "draft_writes": (

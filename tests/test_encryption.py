@@ -78,6 +78,12 @@ def test_pseudonyms_differ_by_kind_and_by_key_and_are_stable() -> None:
     assert len(cipher.pseudonym("patient", "\ud800")) == 32
 
 
+def test_a_name_given_under_an_older_key_is_known_after_a_rotation() -> None:
+    before, rotated = Cipher([KEY]), Cipher([OTHER, KEY])
+    assert rotated.pseudonyms("draft", "d1") == [rotated.pseudonym("draft", "d1"), before.pseudonym("draft", "d1")]
+    assert before.pseudonyms("draft", "d1") == [before.pseudonym("draft", "d1")]
+
+
 def test_demo_makes_a_key_once_that_only_its_owner_can_read(tmp_path: Path) -> None:
     settings = Settings(mode="demo", state_dir=tmp_path / "state")
     with ThreadPoolExecutor(8) as together:

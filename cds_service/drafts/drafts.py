@@ -14,7 +14,7 @@ from msgspec import Raw
 from cds_service.drafts import report_text, resources
 from cds_service.drafts.archived import Archive, NotArchived
 from cds_service.drafts.draft import Accept, Decided, Decision, Draft, Edit, Person, Reject
-from cds_service.drafts.store import DraftStore
+from cds_service.drafts.store import DraftStore, Listed
 from cds_service.drafts.write_back import WriteBack, printed
 from cds_service.encryption import Cipher
 from cds_service.errors import CdsError
@@ -92,14 +92,16 @@ class Drafts:
     ) -> Draft:
         """The draft of a finished read. The same tenant, study, prompts and engine give the same draft.
 
+        A draft made under an older key is found by its older name and keeps it, and its identifier.
         ``ValueError`` for a read that was refused: there is nothing to report.
         """
         if read.refused:
             raise ValueError("a refused read has no report")
         engine = read.identity.label if read.identity else ""
-        own_id = self._cipher.pseudonym("draft", tenant, read.study_uid, engine, *read.prompts)
-        if (known := await self._store.get(own_id)) is not None:
+        ids = self._cipher.pseudonyms("draft", tenant, read.study_uid, engine, *read.prompts)
+        if (known := await self._store.first_of(ids)) is not None:
             return await self._filed_unreviewed(known)
+        own_id = ids[0]
         made = Draft(
             id=own_id,
             identifier=f"urn:uuid:{UUID(hex=self._cipher.pseudonym('report', own_id), version=4)}",
@@ -135,8 +137,8 @@ class Drafts:
         """A draft by the id of its address."""
         return await self._store.get(id)
 
-    async def newest(self) -> Sequence[Draft]:
-        """The newest drafts, newest first: what the list shows."""
+    async def newest(self) -> Listed:
+        """The newest drafts, newest first: what the list shows. Those that do not open are counted."""
         return await self._store.newest()
 
     async def decide(self, id: str, decision: Decision, person: Person) -> Draft:  # noqa: A002
@@ -164,8 +166,10 @@ class Drafts:
 
     async def resume(self) -> int:
         """Finish what processes that died left half written; how many drafts. Two replicas finish each once."""
-        done = 0
-        for draft in await self._store.unfinished():
+        done, found = 0, await self._store.unfinished()
+        for _ in range(found.unopened):
+            self._count("drafts:not opened")
+        for draft in found.drafts:
             try:
                 await self._file(draft, draft.version)
             except DraftMoved:  # a person or another replica was faster

@@ -90,7 +90,7 @@ async def resumed(base: str, folder: Path, replicas: int) -> tuple[int, Draft]:
         store = DraftStore(gateway, cipher)
         services = [Drafts(store, cipher, WriteBack(connect, {})) for _ in range(replicas)]
         done = sum(await asyncio.gather(*(service.resume() for service in services)))
-        (draft,) = await store.newest()
+        (draft,) = (await store.newest()).drafts
     await gateway.close()
     return done, draft
 

@@ -75,6 +75,14 @@ def test_what_says_that_the_images_are_the_patients_is_named(compared: tuple[str
     assert said in pages.page(replace(WAITING, read=read(compared=compared)), "token")
 
 
+def test_drafts_that_no_key_opens_are_told_of_and_never_passed_over() -> None:
+    assert "2 drafts cannot be opened with the configured keys" in pages.listing([WAITING], unopened=2)
+    alone = pages.listing([], unopened=1)
+    assert "1 draft cannot be opened" in alone
+    assert "No draft is waiting" not in alone
+    assert "cannot be opened" not in pages.listing([WAITING])
+
+
 def test_the_words_of_a_rejected_draft_are_struck_out_and_the_reason_stands_beside_the_decision() -> None:
     shown = pages.page(REJECTED, "token")
     assert shown.count('class="void"') == 2

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def listing(drafts: Sequence[Draft], none_made: str = "") -> str:
-    """The newest drafts. ``none_made``: a sentence that says why no further one will be made."""
+def listing(drafts: Sequence[Draft], none_made: str = "", unopened: int = 0) -> str:
+    """The newest drafts. ``none_made``: a sentence that says why no further one will be made.
+
+    ``unopened``: how many more there are that no configured key opens.
+    """
     rows = [
         {
             "id": draft.id,
@@ -29,7 +32,7 @@ def listing(drafts: Sequence[Draft], none_made: str = "") -> str:
         }
         for draft in drafts
     ]
-    return _template("list.html.j2").render(drafts=rows, none_made=none_made)
+    return _template("list.html.j2").render(drafts=rows, none_made=none_made, unopened=unopened)
 
 
 def page(draft: Draft, token: str, problem: str = "") -> str:

@@ -55,7 +55,8 @@ class Review:
         """``GET /review/``."""
         try:
             self._person()
-            return HTMLResponse(pages.listing(await self._drafts.newest(), self._none_made), headers=HEADERS)
+            found = await self._drafts.newest()
+            return HTMLResponse(pages.listing(found.drafts, self._none_made, found.unopened), headers=HEADERS)
         except CdsError as fault:
             return _refusal(fault)
 
