@@ -32,6 +32,7 @@ MAY_BE_EMPTY = (
     "StudyTime",
 )
 MEANING = 64  # characters of a Code Meaning (LO)
+PRESENCE = ("705057003", "SCT", "Presence")
 
 
 class ReportFailed(RuntimeError):
@@ -101,23 +102,27 @@ def build(asked: Asked) -> bytes:
             uid=uid("device", asked.model, asked.version), name="MedGemma CDS", model_name=asked.model[:MEANING]
         ),
     )
-    evaluations = [
-        sr.QualitativeEvaluation(
-            name=sr.CodedConcept(each.key, SCHEME, _meaning(each)),
-            value=Code(*_state(each.state)),
+    groups = [  # one a finding: its type, its place, and whether it is there
+        sr.MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=sr.TrackingIdentifier(
+                uid=uid(asked.identifier, "finding", each.key), identifier=each.name
+            ),
+            algorithm_id=sr.AlgorithmIdentification(name=asked.model, version=asked.version),
+            finding_type=_own(each.key, each.name),
+            finding_sites=[sr.FindingSite(anatomic_location=_own(each.where.replace(" ", "-"), each.where))]
+            if each.where
+            else None,
+            qualitative_evaluations=[
+                sr.QualitativeEvaluation(name=Code(*PRESENCE), value=Code(*_state(each.state))),
+            ],
+            source_images=[sr.SourceImageForMeasurementGroup.from_source_image(image) for image in images],
         )
         for each in asked.findings
     ]
-    group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=uid(asked.identifier, "group"), identifier="AI findings"),
-        algorithm_id=sr.AlgorithmIdentification(name=asked.model, version=asked.version),
-        qualitative_evaluations=evaluations,
-        source_images=[sr.SourceImageForMeasurementGroup.from_source_image(image) for image in images],
-    )
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer),
         procedure_reported=Code(asked.procedure[0], "LN", asked.procedure[1]),
-        imaging_measurements=[group],
+        imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
     series, instance = uids(asked.identifier)
@@ -139,8 +144,11 @@ def build(asked: Asked) -> bytes:
     return out.getvalue()
 
 
-def _meaning(finding: QualitativeFinding) -> str:
-    return (f"{finding.name}, {finding.where}" if finding.where else finding.name)[:MEANING]
+def _own(key: str, words: str) -> Any:
+    """A coded concept of our own scheme: one meaning a code."""
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(key, SCHEME, words[:MEANING])
 
 
 def _state(state: str) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -36,6 +37,16 @@ ASKED = Asked(
 )
 
 
+def finding(group: pydicom.Dataset) -> Iterator[str]:
+    """Code and meaning of a group's finding, its place, and whether it is there."""
+    named = {item.ConceptNameCodeSequence[0].CodeMeaning: item for item in group.ContentSequence}
+    kind = named["Finding"].ConceptCodeSequence[0]
+    yield kind.get("CodeValue") or kind.LongCodeValue
+    yield kind.CodeMeaning
+    yield named["Finding Site"].ConceptCodeSequence[0].CodeMeaning if "Finding Site" in named else ""
+    yield named["Presence"].ConceptCodeSequence[0].CodeMeaning
+
+
 async def test_the_report_is_partial_unverified_and_by_a_device() -> None:
     made = pydicom.dcmread(BytesIO(await make(ASKED)))
     assert (made.CompletionFlag, made.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
@@ -47,6 +58,12 @@ async def test_the_report_is_partial_unverified_and_by_a_device() -> None:
     assert codes.DCM.Device.meaning in words
     assert "Person Observer" not in words
     assert all(state in words for state in ("Present", "Absent", "Indeterminate"))
+    groups = made.ContentSequence[-1].ContentSequence
+    assert [tuple(finding(group)) for group in groups] == [
+        ("consolidation", "Consolidation", "right lower zone", "Present"),
+        ("pleural-effusion", "Pleural effusion", "", "Absent"),
+        ("enlarged-heart-shadow", ("Enlarged heart " * 9)[:64], "", "Indeterminate"),
+    ]
     assert made.SOPInstanceUID == pydicom.dcmread(BytesIO(await make(ASKED))).SOPInstanceUID
 
 
