@@ -109,8 +109,9 @@ class Texts:
         keys: Keys,
         switches: Switches,
         pack: Callable[[], Pack],
+        count: Callable[[str, int], None] = lambda _name, _n: None,
     ) -> None:
-        self._standing, self._tasks = standing, tasks
+        self._standing, self._tasks, self._count = standing, tasks, count
         self._store, self._keys, self._switches, self._pack = store, keys, switches, pack
         self._jobs: Jobs | None = None
         self._decoded = Decoded(store)
@@ -180,6 +181,8 @@ class Texts:
         checked = await task.run(engine, subject)
         if checked.identity != engine.identity:
             raise Obsolete
+        for reason, n in checked.dropped.items():  # once, when it is made, however often it is shown
+            self._count(f"statements_dropped:{reason}", n)
         self._patients.note(_mark(shot.tenant, subject.record.person.reference))
         return msgspec.msgpack.encode(placed(checked, ranged(task, subject).facts))
 

@@ -177,15 +177,6 @@ def remark(outcome: Outcome, *, pending: bool) -> str:
     return ""
 
 
-def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """For the metrics: statements that did not stand up to the record, by reason."""
-    total: Counter[str] = Counter()
-    for outcome in outcomes:
-        if outcome.checked is not None:
-            total.update(outcome.checked.dropped)
-    return {f"statements_dropped:{reason}": count for reason, count in total.items()}
-
-
 def notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """For the audit line, each once: how they stand, which prompt and engine, what was dropped and why. No PHI."""
     said = [note for outcome in outcomes if outcome.state != "off" for note in _notes(outcome)]

@@ -51,7 +51,7 @@ class OrderTriage:
         optional = _options(opinions, sheet, facts)
         laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet, optional)
         outcomes = [outcome for opinion in opinions for outcome in opinion.outcomes]
-        answer = shown.answer(laid, chart, assessed.counts(outcomes))
+        answer = shown.answer(laid, chart)
         notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))
         return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
 

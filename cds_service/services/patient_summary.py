@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from cds_service.assessments.texts import Outcome
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
+from cds_service.models.extractive import LABEL as COMPOSED
 from cds_service.models.summarise import WITHHELD, Summariser, Summary
 from cds_service.randomness import uuid4
 from cds_service.record import salience, wording
@@ -23,8 +24,8 @@ from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 
 CITED = 8  # facts printed beside a remark
-CONSIDERATIONS = Coding(code="considerations", system=layout.RULE_SYSTEM, display="What could be considered")
 ROOM_FOR_COUNT = 10  # of a headline: ' +12 more'
+CONSIDERATIONS = Coding(code="considerations", system=layout.RULE_SYSTEM, display="What could be considered")
 
 
 class PatientSummary:
@@ -61,8 +62,7 @@ class PatientSummary:
         fixed = _summary_card(summary, remarks, chart.record, sheet, said, left_out(selection, summary))
         optional = _considerations(outcomes[1], chart.record, sheet) if outcomes else []
         laid = layout.arrange(alerts, [fixed] if fixed else [], sheet, optional)
-        counts = {"statements_dropped": sum(summary.dropped.values())}
-        answer = shown.answer(laid, chart, counts | assessed.counts(outcomes[1:]))
+        answer = shown.answer(laid, chart, _counts(summary))
         notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))
         return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
 
@@ -75,12 +75,19 @@ class PatientSummary:
         return made or self._summariser.summarise(chart.record, selection, sheet.zone), said
 
 
+def _counts(summary: Summary) -> dict[str, int]:
+    """For the metrics: what was left out of a summary composed in this call. A model's is counted when it is made."""
+    if summary.label != COMPOSED:
+        return {}
+    return {f"statements_dropped:{reason}": n for reason, n in summary.dropped.items()}
+
+
 def _considerations(outcome: Outcome, record: Record, sheet: layout.Sheet) -> list[layout.Laid]:
     """Options about the patient, where they are there; they wait for a later opening of the chart otherwise."""
     checked = assessed.usable(outcome)
     if checked is None:
         return []
-    card = options.card(CONSIDERATIONS, [options.Options("", checked)], sheet, cited.facts_of(record))
+    card = options.card(CONSIDERATIONS, [options.Options("", checked)], sheet, cited.facts_of(record, checked.facts))
     return [card] if card else []
 
 

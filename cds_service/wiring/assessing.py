@@ -12,8 +12,8 @@ from cds_service.assessments.task import Task
 from cds_service.assessments.tasks import load_tasks
 from cds_service.assessments.texts import KIND, Stands, Texts
 from cds_service.imaging.assembly import work_of
+from cds_service.imaging.work import IMAGE_PROMPTS, ImageReads
 from cds_service.imaging.work import KIND as IMAGE
-from cds_service.imaging.work import ImageReads
 from cds_service.models.engine import Engine
 from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
@@ -40,7 +40,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
     works: dict[str, Work] = {}
     viewer, texts, reader = parts.viewer, None, None
     if text is not None:
-        texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack)
+        texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack, count)
         works[KIND] = texts.make
     if image is not None and viewer is not None:
         reader, works[IMAGE] = work_of(
@@ -57,7 +57,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
         limits=Limits(slots=settings.job_slots, depth=settings.job_depth, age_s=settings.job_age_s),
         count=count,
         ended=lambda _key, task, state, reason: parts.audit.write(
-            "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image)
+            "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image, prompts)
         ),
         tracing=parts.tracing,
     )
@@ -71,12 +71,19 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
     return Assessments(jobs=jobs, texts=texts, reads=reads)
 
 
-def _made_by(job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None) -> dict[str, Any]:
-    """The prompt and the engine of a job, for its audit line."""
-    task = tasks.get(job.partition(":")[2])
-    engine = text.engine if task is not None and text is not None else image
-    prompts = [task.label] if task is not None else []
-    return {"prompts": prompts, "engines": [engine.identity.label] if engine is not None else []}
+def _made_by(
+    job: str, tasks: Mapping[str, Task], text: Stands | None, image: Engine | None, prompts: templates.Prompts
+) -> dict[str, Any]:
+    """The prompts and the engine of a job, for its audit line."""
+    kind, _, name = job.partition(":")
+    if kind == IMAGE:
+        labels = [prompt.label for name, prompt in sorted(prompts.by_name.items()) if name in IMAGE_PROMPTS]
+        return {"prompts": labels, "engines": [image.identity.label] if image is not None else []}
+    task = tasks.get(name)
+    return {
+        "prompts": [task.label] if task is not None else [],
+        "engines": [text.engine.identity.label] if text is not None else [],
+    }
 
 
 def _not_ready(standing: Standing | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -116,6 +118,36 @@ def test_row_43_a_job_that_fails_for_a_while_is_tried_again_with_pauses(tmp_path
     with service(tmp_path, Stand(double)) as client:
         until(lambda: LABEL in detail(client), 20)
         assert len(double.of("record-summary")) == 3
+
+
+def test_what_a_model_said_against_the_record_is_counted_by_reason_once_however_often_the_chart_is_opened(
+    tmp_path: Path,
+) -> None:
+    said = [{"text": f"Potassium {value} mmol/L.", "fact_ids": ["F1"], "kind": "record"} for value in ("7.1", "9.87")]
+    double = Double(text=msgspec.json.encode({"statements": said}).decode())
+    dropped = 'cds_statements_dropped_total{reason="number not in the cited facts"}'
+    with service(tmp_path, Stand(double)) as client:
+        until(lambda: dropped in client.get("/metrics").text, 20)
+        for _ in range(3):
+            detail(client)
+        assert f"{dropped} 1.0" in client.get("/metrics").text
+
+
+def test_the_audit_line_of_every_call_about_a_model_names_the_prompt_whether_there_was_an_answer_or_not(
+    tmp_path: Path,
+) -> None:
+    double = Double(faults=[NotJson()])
+    with service(tmp_path, Stand(double)) as client:
+        until(lambda: "could not be prepared: not_json" in detail(client), 20)
+    engine = open_engine(f"sqlite:///{tmp_path / 'cds.sqlite3'}")
+    with engine.connect() as connection:
+        lines = [row[0] for row in connection.execute(text("SELECT detail FROM audit_event WHERE kind = 'hook'"))]
+    engine.dispose()
+    about = [line for line in lines if "record-summary pending" in line or "record-summary failed" in line]
+    assert about
+    for line in about:
+        assert re.search(r'"record-summary@\d+","sha256:[0-9a-f]{16}', line), line
+        assert "…" not in line, line
 
 
 def test_row_60_another_revision_of_the_model_is_never_served_the_results_of_the_former(tmp_path: Path) -> None:
