@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from cds_service.db.gateway import Gateway
 from cds_service.db.models import token_id as token_ids
+from cds_service.db.spool import Row
 from cds_service.db.writer import statements
 from cds_service.encryption import Cipher
 
@@ -20,9 +21,16 @@ class SharedTokenIds:
 
     async def first_use(self, issuer: str, token_id: str, expires: float, deadline: float) -> bool:
         """True once per issuer and id until ``expires`` (Unix seconds); ``Unavailable`` when nobody can tell."""
-        row = {"id": self._cipher.pseudonym("jti", issuer, token_id), "expires_at": int(expires * 1000)}
+        row = self._row(issuer, token_id, expires)
 
         def insert(connection: Connection) -> bool:
             return connection.execute(self._insert, row).first() is not None
 
         return await self._gateway.run(insert, deadline=deadline)
+
+    def tell(self, issuer: str, token_id: str, expires: float) -> None:
+        """Have it stored once the database answers."""
+        self._gateway.later("token_id", self._row(issuer, token_id, expires))
+
+    def _row(self, issuer: str, token_id: str, expires: float) -> Row:
+        return {"id": self._cipher.pseudonym("jti", issuer, token_id), "expires_at": int(expires * 1000)}

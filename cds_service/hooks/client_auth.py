@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from cds_service.errors import ConfigurationError, NotAuthenticated
 from cds_service.hooks.client_keys import FetchedKeys, FetchJson, FileKeys, Keys
-from cds_service.hooks.replays import SharedTokenIds, TokenIds
+from cds_service.hooks.replays import SharedTokenIds, TokenIds, Use
 from cds_service.settings import Client, Settings
 
 # ES384 and RS384 are the specification's recommendation; the others occur too. Never none, never HMAC.
@@ -46,6 +46,7 @@ class Trusted(NamedTuple):
 
 
 ANONYMOUS = "anonymous"
+OWN_MEMORY = "jti compared with this process alone"  # audit note: the shared database did not answer
 
 
 class _Header(Struct):
@@ -111,10 +112,12 @@ class ClientAuth:
         _check_header(header, client)
         claims = _decode(token, await keys.find(header.kid, deadline))
         expires = self._check_claims(claims, client, self._public_url + path)
-        if not await self._seen.first_use(issuer, claims["jti"], expires + LEEWAY_S, deadline):
+        use = await self._seen.use(issuer, claims["jti"], expires + LEEWAY_S, deadline)
+        if use is Use.AGAIN:
             raise NotAuthenticated("jti seen before")
         tenant = claims.get("tenant")
-        return Trusted(issuer, issuer, tenant if isinstance(tenant, str) else "", client)
+        note = "" if use is Use.FIRST else OWN_MEMORY
+        return Trusted(issuer, issuer, tenant if isinstance(tenant, str) else "", client, note)
 
     def _check_claims(self, claims: Mapping[str, Any], client: Client, url: str) -> float:
         """Times, audience, id and tenant (rows J4, J7, 45); the moment of expiry in Unix seconds."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from cds_service.errors import BadRequest, CdsError, Unavailable, UnknownService, WrongPatient
 from cds_service.hooks import body, discovery, feedback, notices, outcomes, profiles, protocol, request, response
 from cds_service.hooks.admission import Gate, Shares
-from cds_service.hooks.client_auth import Trusted
+from cds_service.hooks.client_auth import OWN_MEMORY, Trusted
 from cds_service.hooks.fhir_server import FhirServers
 from cds_service.hooks.flights import Flights
 from cds_service.hooks.guard import Guard
@@ -109,11 +109,14 @@ class Serving:
             count=len(taken.entries),
             cards=[entry.card for entry in taken.entries],
             reasons=[reason.code for entry in taken.entries for reason in entry.reasons],
+            notes=[trusted.note] if trusted.note else [],
         )
         return Response(b"", 200, HEADERS)
 
     async def _admit(self, http: Request, path: str, arrival: float) -> Trusted:
         trusted = await self._house.clients.verify(http.headers.get("authorization", ""), path, arrival + KEYS_S)
+        if trusted.note == OWN_MEMORY:
+            self._house.metrics.count("token_ids:not shared")
         if self._shares is not None:
             self._shares.take(trusted.key)
         return trusted

@@ -35,7 +35,22 @@ async def test_row_18_of_many_simultaneous_uses_on_two_replicas_one_is_the_first
     await asyncio.gather(*[gateway.close() for gateway in gateways])
 
 
-async def test_when_nobody_can_tell_the_door_stays_shut(tmp_path: Path) -> None:
+async def test_an_id_used_while_the_database_was_away_is_known_there_afterwards(
+    database_url: str, tmp_path: Path
+) -> None:
+    gateway = Gateway(database_url, tmp_path)
+    await gateway.start()
+    ids = SharedTokenIds(gateway, Cipher([b"k" * 32]))
+    ids.tell("https://ehr.example.org", "jti-1", 4_000_000_000.0)
+    for _ in range(250):
+        if await gateway.run(lambda c: c.execute(select(models.token_id)).all(), deadline=soon()):
+            break
+        await asyncio.sleep(0.02)
+    assert not await ids.first_use("https://ehr.example.org", "jti-1", 4_000_000_000.0, soon())
+    await gateway.close()
+
+
+async def test_a_database_that_cannot_tell_says_so(tmp_path: Path) -> None:
     gateway = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path, breaker=Breaker(failures=1, rest=60))
     gateway.breaker.failed()
     with pytest.raises(Unavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from tests.conformance.tokens import bearer, production, token
 from tests.db.postgres import Cluster, new_cluster
 
 PATIENT = "demo-hyperkalaemia"
@@ -134,3 +136,36 @@ def test_row_42_a_frozen_database_server_costs_no_card_and_no_audit(own_cluster:
             assert_cards_come(client)
         own_cluster.signal(signal.SIGCONT)
         eventually(lambda: hook_events(url), 6)
+
+
+@pytest.mark.integration
+def test_row_42_a_frozen_database_server_shuts_no_trusted_client_out(own_cluster: Cluster, tmp_path: Path) -> None:
+    """In production each call carries a token whose jti replicas share: the rules are served from one's own memory."""
+    url, key = own_cluster.database(), base64.b64encode(bytes(32)).decode()
+    settings = production(tmp_path, state_dir=tmp_path, database_url=url, encryption_key=key)
+
+    def told(text: str) -> tuple[int, float]:
+        started = time.monotonic()
+        answer = client.post("/cds-services/patient-summary", json=patient_view(), headers=bearer(text))
+        assert answer.status_code != 200 or answer.json()["cards"][0]["indicator"] == "critical"
+        return answer.status_code, time.monotonic() - started
+
+    with TestClient(create_app(settings)) as client:
+        assert told(token())[0] == 200
+        own_cluster.signal(signal.SIGSTOP)
+        try:
+            for _ in range(6):  # the breaker opens on the way
+                text = token()
+                status, seconds = told(text)
+                assert (status, seconds < 1.5) == (200, True), seconds
+                assert told(text)[0] == 401  # the same token again
+            assert 'name="token_ids:not shared"' in client.get("/metrics").text
+        finally:
+            own_cluster.signal(signal.SIGCONT)
+        eventually(lambda: hook_events(url), 7)
+        assert told(token())[0] == 200
+    with psycopg.connect(url) as connection:
+        (noted,) = connection.execute("SELECT count(*) FROM audit_event WHERE detail LIKE %s", ["%this process alone%"])
+        (ids,) = connection.execute("SELECT count(*) FROM token_id")
+    assert noted[0] >= 6  # the call after may still meet the open breaker
+    assert ids[0] == 8
