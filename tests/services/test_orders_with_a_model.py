@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import unescape
@@ -26,8 +25,12 @@ from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand
 from tests.assessments.tasks.doubles import prefers
 from tests.conformance import bodies
+from tests.services.ended import ended, until
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # dbos's own statements on SQLite
+    pytest.mark.usefixtures("unhurried_looks"),
+]
 
 LETTERS = {"routine": "A", "urgent": "B", "asap": "C", "stat": "D"}
 POTASSIUM = bodies.potassium()
@@ -114,7 +117,7 @@ def audited(folder: Path) -> str:
 @contextmanager
 def service(folder: Path, double: Double, *, told: bool = True, **settings: Any) -> Iterator[TestClient]:
     """The whole service, its jobs started; not ``told``: nothing on a card would say so."""
-    app = create_app(Settings(mode="demo", state_dir=folder, **settings), Stand(double))
+    app = create_app(Settings(mode="demo", state_dir=folder, deadline_ms=10_000, **settings), Stand(double))
     with TestClient(app) as client:
         until(lambda: not told or _started(client))
         yield client
@@ -126,23 +129,16 @@ def _started(client: TestClient) -> bool:
     return "being prepared" in text(other) or "AI-drafted, verify" in text(other)
 
 
-def until(found: Any, seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-
-
-def settled(client: TestClient, double: Double, *drafts: dict[str, Any], tasks: tuple[str, ...] = ()) -> list[Any]:
+def settled(
+    folder: Path, client: TestClient, *drafts: dict[str, Any], tasks: tuple[str, ...] = ("triage", "order-review")
+) -> list[Any]:
     """The cards once the model has answered for these drafts and its results are kept."""
-    wanted = tasks or ("triage", "order-review")
 
-    def asked() -> bool:
-        call(client, *drafts)  # a call whose look into the database took too long asks for nothing
-        return all(double.of(task) for task in wanted)
+    def answered() -> bool:
+        call(client, *drafts)  # the first calls may find the jobs still starting
+        return ended(folder, *tasks)
 
-    until(asked)
-    time.sleep(0.3)
+    until(answered)
     return call(client, *drafts)
 
 
@@ -150,7 +146,7 @@ def test_the_model_raises_a_priority_above_the_floor_and_says_whose_it_is_and_wh
     double = model("stat")
     with service(tmp_path, double) as client:
         assert priorities(call(client, draft())) == FLOOR, "the rules answer at once"
-        cards = settled(client, double, draft())
+        cards = settled(tmp_path, client, draft())
         assert priorities(cards) == ["stat"]
         said = text(cards)
         assert "AI suggests stat" in said
@@ -169,7 +165,7 @@ def test_the_model_never_lowers_a_priority_and_what_it_does_not_raise_is_the_rul
 ) -> None:
     double = model(category)
     with service(tmp_path, double) as client:
-        cards = settled(client, double, draft(own))
+        cards = settled(tmp_path, client, draft(own))
         assert priorities(cards) == set_to
         assert "AI suggests" not in text(cards)
 
@@ -177,7 +173,7 @@ def test_the_model_never_lowers_a_priority_and_what_it_does_not_raise_is_the_rul
 def test_options_are_offered_on_a_card_of_their_own_with_what_supports_them(tmp_path: Path) -> None:
     double = model("routine")
     with service(tmp_path, double) as client:
-        card = settled(client, double, draft())[-1]
+        card = settled(tmp_path, client, draft())[-1]
         assert card["indicator"] == "info"
         assert "suggestions" not in card
         said = text([card])
@@ -240,7 +236,7 @@ def test_the_cards_of_the_model_give_way_before_any_finding_does(tmp_path: Path)
 
         before = cards()
         until(lambda: "AI suggests" in text(cards()))
-        time.sleep(0.3)
+        until(lambda: ended(tmp_path, "triage", "order-review"))
         after = cards()
         assert len(after) <= 3
         critical = [c["summary"] for c in before if c["indicator"] == "critical"]
@@ -254,7 +250,7 @@ def test_a_category_without_a_reason_that_stood_up_to_the_record_counts_for_noth
 
     double = model(answers=answers)
     with service(tmp_path, double) as client:
-        cards = settled(client, double, draft())
+        cards = settled(tmp_path, client, draft())
         assert priorities(cards) == FLOOR
         assert "AI" not in text(cards)
 
@@ -270,7 +266,7 @@ def test_reasons_that_contradict_the_record_take_their_category_with_them(tmp_pa
 
     double = model(answers=answers)
     with service(tmp_path, double, triage_label="on") as client:
-        cards = settled(client, double, draft())
+        cards = settled(tmp_path, client, draft())
         assert priorities(cards) == FLOOR
         assert "3.9" not in text(cards)
         assert "AI" not in text(cards)
@@ -295,7 +291,7 @@ def test_a_hostile_answer_prints_none_of_its_words(tmp_path: Path, hostile: str)
 
     double = model(answers=answers)
     with service(tmp_path, double) as client:
-        cards = settled(client, double, draft())
+        cards = settled(tmp_path, client, draft())
         assert priorities(cards) == FLOOR
         assert hostile[:20] not in text(cards)
 
@@ -305,7 +301,7 @@ def test_everything_the_model_says_of_an_order_obeys_the_switch(tmp_path: Path, 
     settings, double = Settings(mode="demo", state_dir=tmp_path), model("stat")
     set_ai(settings, state)
     with service(tmp_path, double, told=False) as client:
-        cards = settled(client, double, draft()) if state is Switch.SHADOW else call(client, draft())
+        cards = settled(tmp_path, client, draft()) if state is Switch.SHADOW else call(client, draft())
         assert priorities(cards) == FLOOR
         assert "AI" not in text(cards)
         assert bool(double.asked) == (state is Switch.SHADOW)
@@ -315,7 +311,7 @@ def test_a_service_in_shadow_has_everything_made_and_shows_nothing(tmp_path: Pat
     settings, double = Settings(mode="demo", state_dir=tmp_path), model("stat")
     set_service(settings, "order-triage", Switch.SHADOW)
     with service(tmp_path, double) as client:
-        assert settled(client, double, draft()) == []
+        assert settled(tmp_path, client, draft()) == []
 
 
 @pytest.mark.parametrize("setting", ["shadow", "on"])
@@ -324,7 +320,7 @@ def test_the_quick_label_is_shown_only_where_an_evaluation_allowed_it_and_is_cal
 ) -> None:
     double = model("stat", scores=prefers("stat"), faults=[NotJson()], failing="triage")
     with service(tmp_path, double, triage_label=setting) as client:
-        cards = settled(client, double, draft(), tasks=("triage-label",))
+        cards = settled(tmp_path, client, draft(), tasks=("triage-label",))
         assert priorities(cards) == (["stat"] if setting == "on" else FLOOR)
         assert ("Provisional" in text(cards)) == (setting == "on")
         assert double.of("triage-label")
@@ -333,7 +329,7 @@ def test_the_quick_label_is_shown_only_where_an_evaluation_allowed_it_and_is_cal
 def test_a_label_whose_scores_do_not_tell_the_categories_apart_shows_nothing(tmp_path: Path) -> None:
     double = model(scores=prefers("stat", 0.2), faults=[NotJson()], failing="triage")
     with service(tmp_path, double, triage_label="on") as client:
-        cards = settled(client, double, draft(), tasks=("triage-label",))
+        cards = settled(tmp_path, client, draft(), tasks=("triage-label",))
         assert priorities(cards) == FLOOR
         assert "AI suggests" not in text(cards)
 
@@ -342,8 +338,7 @@ def test_what_selecting_an_order_had_made_is_ready_when_it_is_signed(tmp_path: P
     double = model("stat")
     with service(tmp_path, double) as client:
         post(client, "order-precheck", "order-select", draft(), selections=["ServiceRequest/s1"])
-        until(lambda: double.of("triage") and double.of("order-review"))
-        time.sleep(0.5)
+        until(lambda: ended(tmp_path, "triage", "order-review"))
         asked = len(double.of("triage")), len(double.of("order-review"))
         cards = call(client, draft())
         assert priorities(cards) == ["stat"], "the very first signing finds it"
@@ -360,7 +355,7 @@ def test_the_audit_line_names_prompt_and_engine_and_counts_what_was_dropped(tmp_
 
     double = model(answers=answers)
     with service(tmp_path, double) as client:
-        settled(client, double, draft())
+        settled(tmp_path, client, draft())
         until(lambda: "triage discarded" in audited(tmp_path))
         said = audited(tmp_path)
         assert "openai:double@1" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,8 @@ from cds_service.web.simulator.patients import load_patients
 from cds_service.web.simulator.patients.demo_patient import DemoPatient
 from tests.conformance import bodies
 from tests.models.answering_engine import Receive, Send, Server, obedient, reply, serving
-from tests.services.test_orders_with_a_model import draft, until
+from tests.services.ended import ended, until
+from tests.services.test_orders_with_a_model import draft
 from tests.test_web_process import call_everything
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
@@ -120,7 +120,6 @@ def order_sign(client: TestClient) -> None:
         "prefetch": {"patient": bodies.patient(), "laboratory": bodies.bundle(bodies.potassium())},
     }
     assert client.post("/cds-services/order-triage", json=body).status_code == 200
-    time.sleep(0.1)
 
 
 class Heard(Server):
@@ -144,10 +143,9 @@ def test_an_order_sign_shows_its_jobs_and_what_the_model_was_asked_below_the_cal
 
             def answered() -> bool:
                 order_sign(client)
-                return len(server.bodies) >= 2
+                return ended(tmp_path, "triage", "order-review")
 
             until(answered)
-            time.sleep(0.5)
     spans = memory.get_finished_spans()
     calls = [span for span in spans if span.name == SIGN]
     trees = [tree(spans, call) for call in calls]

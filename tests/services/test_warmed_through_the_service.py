@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +23,12 @@ from cds_service.settings import Settings
 from cds_service.web.simulator.patients import load_patients
 from tests.assessments.doubles import Double, Stand
 from tests.benchmarks.servers import free_port
+from tests.services.ended import ended, until
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
-
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # dbos's own statements on SQLite
+    pytest.mark.usefixtures("unhurried_looks"),
+]
 
 DRAFTS = 2  # of the patient below
 
@@ -55,13 +57,6 @@ def served(folder: Path, double: Double) -> Iterator[str]:
         thread.join(20)
 
 
-def until(found: Any) -> None:
-    limit = time.monotonic() + 25
-    while not found():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
-
-
 def post(base: str, service: str, hook: str, **context: Any) -> list[Any]:
     """A call without prefetch: what it needs is fetched from the simulator."""
     body = {
@@ -84,13 +79,17 @@ def test_the_first_signing_finds_what_selecting_the_same_drafts_had_made(tmp_pat
 
         def asked() -> bool:
             post(base, "order-precheck", "order-select", selections=list(patient.selections), **context)
-            return len(double.of("triage")) >= DRAFTS and len(double.of("order-review")) >= DRAFTS
+            return ended(tmp_path, "triage", "order-review", each=DRAFTS)
 
         until(asked)  # the first calls find the jobs still starting
-        time.sleep(1.0)
         before = len(double.of("triage")), len(double.of("order-review"))
         cards = post(base, "order-triage", "order-sign", **context)
-        time.sleep(0.5)
+
+        def asked_since() -> bool:
+            post(base, "patient-summary", "patient-view", patientId="demo-af")
+            return ended(tmp_path, "record-summary")
+
+        until(asked_since)  # what signing had asked for would have been asked before this
         assert (len(double.of("triage")), len(double.of("order-review"))) == before
         assert any("AI suggests priority stat" in card["summary"] for card in cards), [c["summary"] for c in cards]
 
@@ -102,14 +101,18 @@ def test_opening_the_chart_finds_what_the_start_of_the_encounter_had_made(tmp_pa
 
         def asked() -> bool:
             post(base, "encounter-brief", "encounter-start", patientId=patient.id, encounterId=patient.encounter)
-            return bool(double.of("record-summary") and double.of("considerations"))
+            return ended(tmp_path, "record-summary", "considerations")
 
         until(asked)  # the first calls find the jobs still starting
-        time.sleep(1.0)
-        before = len(double.asked)
+        before = len(double.of("record-summary")), len(double.of("considerations"))
         cards = post(base, "patient-summary", "patient-view", patientId=patient.id)
-        time.sleep(0.5)
-        assert len(double.asked) == before
+
+        def asked_since() -> bool:
+            post(base, "order-triage", "order-sign", patientId=patient.id, draftOrders=patient.draft_orders)
+            return ended(tmp_path, "triage")
+
+        until(asked_since)  # what opening the chart had asked for would have been asked before this
+        assert (len(double.of("record-summary")), len(double.of("considerations"))) == before
         assert any("AI-drafted, verify" in card["source"]["label"] for card in cards), [c["summary"] for c in cards]
 
 
