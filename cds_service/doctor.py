@@ -175,7 +175,8 @@ async def _engine(standing: Standing) -> Check:
     warning = known.record_warning if known is not None and standing.name == "text" else ""
     if warning:
         return Check(what, "note", f"{identity.label} is ready, but {warning}")
-    return Check(what, "ok", f"{identity.label} is ready")
+    context = standing.engine.capabilities.context_tokens
+    return Check(what, "ok", f"{identity.label} is ready" + (f", context {context:,} tokens" if context else ""))
 
 
 async def _database(settings: Settings) -> Check:

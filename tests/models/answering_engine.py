@@ -34,6 +34,7 @@ class Server(Struct):
     content: Callable[[dict[str, Any]], str]
     finish: str | None = "stop"
     listed: str = "tiny"  # the model it serves
+    context: int = 0  # tokens it says it can hold; 0: it does not say
     status: int = 200
     hang: bool = False
     cut: bool = False  # close in mid-answer
@@ -52,7 +53,8 @@ class Server(Struct):
             if not message.get("more_body"):
                 break
         if scope["path"].endswith("/models"):
-            await reply(send, 200, {"data": [{"id": self.listed}]})
+            told = {"max_model_len": self.context} if self.context else {}
+            await reply(send, 200, {"data": [{"id": "another", "max_model_len": 7}, {"id": self.listed, **told}]})
         elif scope["method"] == "POST":
             await self._complete(json.loads(raw), receive, send)
         else:

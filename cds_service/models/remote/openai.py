@@ -43,7 +43,7 @@ from cds_service.models.remote import probing
 from cds_service.models.remote.profiles import EngineProfile
 from cds_service.models.remote.streamed import Joined, joined
 from cds_service.models.remote.trust import accepted
-from fhir_adapters import errors
+from fhir_adapters import errors, json_guard
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.outbound import Outbound
 from fhir_adapters.server import Reply
@@ -141,12 +141,9 @@ class Plain:
     def unwrap(self, body: bytes) -> Completion:
         """The completion in an answer."""
         try:
-            return _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return json_guard.decode(body, Completion)
+        except json_guard.JsonRefused:
             raise Unreadable from None
-
-
-_decode = msgspec.json.Decoder(Completion).decode
 
 
 class OpenAIStyle:
@@ -226,8 +223,8 @@ class OpenAIStyle:
         if reply.status != 200:
             raise _fault(reply)
         try:
-            return len(msgspec.json.decode(reply.body, type=Tokenized).tokens)
-        except msgspec.DecodeError:
+            return len(json_guard.decode(reply.body, Tokenized).tokens)
+        except json_guard.JsonRefused:
             raise Unreadable from None
 
     async def probe(self) -> None:

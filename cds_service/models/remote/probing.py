@@ -1,4 +1,4 @@
-"""What a server can really do, found out before it is used: a tiny schema, an image, two labels, its list of models."""
+"""What a server can really do, found out before it is used: a tiny schema, an image, two labels, its models, its context."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cds_service.models.faults import (
     Unsupported,
 )
 from cds_service.models.remote.profiles import EngineProfile
+from fhir_adapters import json_guard
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.server import Reply
 
@@ -59,12 +60,13 @@ class Server(Protocol):
 async def probed(server: Server) -> Capabilities:
     """What the server showed that it can. Raises what ``Probed.probe`` (standing.py) says."""
     await _healthy(server)
-    await _lists_model(server)
+    listed = await _lists_model(server)
     await _obeys_schema(server)
     if server.wants_images:
         await _sees_images(server)
     logprobs = await _scores_labels(server)
-    return msgspec.structs.replace(server.capabilities, logprobs=logprobs)
+    context = await _context(server) or listed
+    return msgspec.structs.replace(server.capabilities, logprobs=logprobs, context_tokens=context)
 
 
 async def counts_tokens(server: Server) -> bool:
@@ -91,29 +93,53 @@ async def _healthy(server: Server) -> None:
         raise ServerFault(f"the server says it is not healthy (HTTP {reply.status}); see its log")
 
 
-async def _lists_model(server: Server) -> None:
-    """A server that keeps no list, or another one, is not refused for it."""
-    if server.profile.models != "exact":
-        return
-    reply = await server.send("GET", server.envelope.url().removesuffix("/chat/completions") + "/models")
-    if reply.status != 200:
-        return
-    try:
-        listed = [each.id for each in msgspec.json.decode(reply.body, type=_Models).data]
-    except msgspec.DecodeError:
-        return
-    wanted = server.identity.model
-    if listed and wanted not in listed and f"{wanted}:latest" not in listed:
-        names = ", ".join(listed[:LISTED])
-        raise UnknownModel(f"the server does not serve '{wanted}'; it lists {names}")
-
-
 class _Model(msgspec.Struct):
     id: str
+    max_model_len: int | None = None  # vLLM, SGLang: tokens of prompt and answer together
 
 
 class _Models(msgspec.Struct):
     data: list[_Model]
+
+
+class _Generation(msgspec.Struct):
+    n_ctx: int = 0  # of one slot
+
+
+class _Props(msgspec.Struct):
+    default_generation_settings: _Generation = msgspec.field(default_factory=_Generation)
+
+
+async def _lists_model(server: Server) -> int:
+    """The context the list states for the model, 0 for none. A server that keeps no list, or another one, is not refused."""
+    if server.profile.models != "exact":
+        return 0
+    reply = await server.send("GET", server.envelope.url().removesuffix("/chat/completions") + "/models")
+    if reply.status != 200:
+        return 0
+    try:
+        listed = json_guard.decode(reply.body, _Models).data
+    except json_guard.JsonRefused:
+        return 0
+    wanted = server.identity.model
+    known = [model for model in listed if model.id in (wanted, f"{wanted}:latest")]
+    if listed and not known:
+        names = ", ".join(model.id for model in listed[:LISTED])
+        raise UnknownModel(f"the server does not serve '{wanted}'; it lists {names}")
+    return max(known[0].max_model_len or 0, 0) if known else 0
+
+
+async def _context(server: Server) -> int:
+    """The context of one slot, where the server has a page that says so; else 0: unknown."""
+    if not server.profile.props:
+        return 0
+    reply = await server.send("GET", f"{origin_of(server.envelope.url())}{server.profile.props}")
+    if reply.status != 200:
+        return 0
+    try:
+        return max(json_guard.decode(reply.body, _Props).default_generation_settings.n_ctx, 0)
+    except json_guard.JsonRefused:
+        return 0
 
 
 async def _obeys_schema(server: Server) -> None:

@@ -25,6 +25,7 @@ class EngineProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     images: Literal["image_url", "none"] = "image_url"
     health: str = ""
     models: Literal["exact", "any"] = "exact"
+    props: str = ""
     salt: str = ""
     tokens: Literal["", "content", "prompt"] = ""
     stream: bool = False

@@ -85,7 +85,7 @@ def _events(body: bytes) -> Iterator[Event]:
             return
         try:
             yield _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Unreadable from None
     if found:
         raise ConnectionFault("the stream of the answer broke before its end")

@@ -75,7 +75,7 @@ def accepted(text: str, finish: FinishReason, request: Request) -> str:
 def _under_schema(text: str, schema: Mapping[str, Any]) -> Any:
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         if _REFUSAL.search(text[:400]):
             raise Refusing from None
         raise NotJson from None

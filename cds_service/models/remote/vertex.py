@@ -19,6 +19,7 @@ from msgspec import Struct
 from cds_service.errors import ConfigurationError
 from cds_service.models.faults import EngineRefused, ServerFault, Unreadable
 from cds_service.models.remote.openai import Choice, Completion, Plain, Tokens
+from fhir_adapters import json_guard
 
 _ADDRESS = re.compile(
     r"(?:(?P<origin>https?://[^/\s]+)(?:/v1|/v1beta1)?/)?"
@@ -79,7 +80,7 @@ class Predicting:
         """The one completion in an answer. An error in it: EngineRefused for the request's form, else ServerFault."""
         try:
             answer = self._answer(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except json_guard.JsonRefused:
             raise Unreadable from None
         _refuse(answer.error)
         if answer.choices is None:
@@ -88,8 +89,8 @@ class Predicting:
 
     def _answer(self, body: bytes) -> _Answer:
         if not self._wrapped:
-            return msgspec.json.decode(body, type=_Answer)
-        wrapped = msgspec.json.decode(body, type=_Wrapped)
+            return json_guard.decode(body, _Answer)
+        wrapped = json_guard.decode(body, _Wrapped)
         _refuse(wrapped.error)
         return _only(wrapped.predictions)
 
