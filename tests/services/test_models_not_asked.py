@@ -20,7 +20,10 @@ from tests.services.test_orders_with_a_model import audited, call, draft, model,
 from tests.services.test_orders_with_a_model import service as order_service
 from tests.services.test_patient_summary_with_a_model import LABEL, detail, service, until
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),  # dbos's own statements on SQLite
+    pytest.mark.usefixtures("unhurried_looks"),
+]
 
 TURNED_AWAY = (
     "No AI-drafted summary was asked for: the server of the model was turned away: it ignores the schema of an answer."
@@ -78,7 +81,7 @@ def test_with_the_breaker_open_no_call_asks_and_the_chart_seen_before_keeps_its_
 def test_orders_signed_while_no_model_can_be_asked_get_their_rules_and_one_line_in_the_audit(tmp_path: Path) -> None:
     double = model("stat")
     with order_service(tmp_path, double) as client:
-        assert priorities(settled(client, double, draft())) == ["stat"]
+        assert priorities(settled(tmp_path, client, draft())) == ["stat"]
     with TestClient(create_app(Settings(mode="demo", state_dir=tmp_path), alone(double))) as client:
         assert priorities(call(client, draft())) == ["asap"], "the rules' own"
         until(lambda: f"no model was asked: {LEFT_ALONE}" in audited(tmp_path), 10)
