@@ -15,7 +15,6 @@ from fhir_adapters.dicom.description import Identity
 
 PatientCheck = Callable[[Identity], Compared]
 _SEX = {"male": "M", "female": "F"}
-NOTHING = "identity (no patient id and no birth date to compare)"
 
 
 class Expected(Struct, frozen=True, kw_only=True):
@@ -29,7 +28,8 @@ class Expected(Struct, frozen=True, kw_only=True):
 def check_of(expected: Expected, issuers: Mapping[str, str] | None = None) -> PatientCheck:
     """``issuers``: IssuerOfPatientID → system of Patient.identifier, '' for objects that name no issuer.
 
-    The check tells what agrees, or the first item that differs. Nothing that tells people apart is a difference too.
+    The check tells what agrees, or the first item that differs. Whether that is enough to know whose images they are
+    (``Compared.known``) is for whoever asks: a search may leave out what the objects themselves hold.
     """
     sex = _SEX.get(expected.sex, "")
 
@@ -41,8 +41,6 @@ def check_of(expected: Expected, issuers: Mapping[str, str] | None = None) -> Pa
         }
         if (differs := next((name for name, state in states.items() if state is False), "")) != "":
             return Compared(differs=differs)
-        if not states["patient id"] and not states["birth date"]:
-            return Compared(differs=NOTHING)
         return Compared(agree=tuple(name for name, state in states.items() if state))
 
     return check

@@ -57,6 +57,11 @@ class Compared(Struct, frozen=True, kw_only=True):
     differs: str = ""  # the item that makes it another patient: 'birth date'
     agree: tuple[str, ...] = ()  # 'patient id', 'birth date', 'sex'
 
+    @property
+    def known(self) -> bool:
+        """Whether anything that tells people apart agrees."""
+        return "patient id" in self.agree or "birth date" in self.agree
+
 
 class Seen(Struct, frozen=True, kw_only=True):
     """What the model will be shown. ``images``, ``instances`` and ``transforms`` go together, one each per picture."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from cds_service.imaging import admission, read
 from cds_service.imaging.patient_check import PatientCheck
 from cds_service.imaging.requests import Picture, Render, Rendered, Source
-from cds_service.imaging.seen import Kind, Refused, Seen, Transform
+from cds_service.imaging.seen import Compared, Kind, Refused, Seen, Transform
 from cds_service.models import engine
 from fhir_adapters.dicom import qido, selection, volumes
 from fhir_adapters.dicom.description import Header, Identity
@@ -28,7 +28,9 @@ __all__ = ["AUDITED", "Identity", "Kind", "PatientCheck", "PriorStudy", "Refused
 
 JOB = "cds_service.imaging.rendering:render"
 PRELOAD = ("PIL.PngImagePlugin", "PIL.JpegImagePlugin")  # codecs come with pydicom; gdcm before openjpeg would crash it
-AUDITED = frozenset({"other-patient", "uid-mismatch"})  # refusals that are security events (fault row 58)
+AUDITED = frozenset(
+    {"other-patient", "unknown-patient", "uid-mismatch"}
+)  # refusals that are security events (fault row 58)
 FETCHED_AT_ONCE = 8
 SLICES_A_JOB = 8
 RADIOGRAPH_SERIES = 10  # of one study that are looked into
@@ -135,8 +137,8 @@ class Viewer:
             row, found = await asyncio.gather(
                 server.study(study_uid, deadline=deadline), server.series(study_uid, deadline=deadline)
             )
-            if patient_check and (difference := patient_check(qido.identity(row)).differs):
-                return _other_patient(difference)
+            if patient_check and (told := patient_check(qido.identity(row))).differs:
+                return _not_this_patient(told)
             series = selection.candidates(found, self._modalities())
             if not series:
                 return Refused(reason="no series of a modality that is read", code="no-series")
@@ -281,8 +283,8 @@ def _seen(
     agree: list[tuple[str, ...]] = []
     for each in made:
         for told in [check(identity) for identity in _identities(each)] if check else ():
-            if told.differs:
-                return _other_patient(told.differs)
+            if told.differs or not told.known:
+                return _not_this_patient(told)
             agree.append(told.agree)
         if each.refused is not None:
             return each.refused
@@ -355,8 +357,12 @@ async def _opened(file: Path) -> _Fetched:
     return _Fetched(Source(path=str(file)))
 
 
-def _other_patient(difference: str) -> Refused:
-    return Refused(reason=f"the images are of another patient: {difference} differs", code="other-patient")
+def _not_this_patient(told: Compared) -> Refused:
+    if told.differs:
+        return Refused(reason=f"the images are of another patient: {told.differs} differs", code="other-patient")
+    return Refused(
+        reason="nothing says whose images these are: neither patient id nor birth date agrees", code="unknown-patient"
+    )
 
 
 def _taken(taken: int, of: int) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from cds_service.imaging.viewer import Identity, PriorStudy, Viewer
 from cds_service.web.simulator.archive import studies
 from cds_service.web.simulator.patients import load_patients
 from cds_service.web.simulator.router import attach_simulator
+from fhir_adapters.dicom import qido
 from fhir_adapters.dicom.dicomweb import DicomWeb
 from tests.fhir_adapters.dicom import orthanc as servers
 from tests.fhir_adapters.dicom.made import dicom, ramp
@@ -113,6 +114,35 @@ async def test_row_58_an_id_of_the_same_issuer_that_differs_is_refused_by_search
             assert (refused.code, refused.reason) == (
                 "other-patient", "the images are of another patient: patient id differs",
             )  # fmt: skip
+
+
+class Sparse(DicomWeb):
+    """A server whose searches leave out the birth date."""
+
+    async def study(self, study: str, *, deadline: float) -> qido.Row:
+        row = await super().study(study, deadline=deadline)
+        return {tag: value for tag, value in row.items() if tag != "00100030"}
+
+
+@pytest.mark.integration
+async def test_what_a_search_leaves_out_is_compared_in_the_object_and_without_any_it_is_refused(orthanc: str) -> None:
+    def patient(born: str) -> PatientCheck:
+        return check_of(Expected(identifiers=(("http://hospital.example/mrn", "A"),), birth_date=born, sex="female"))
+
+    async with door(orthanc) as outbound:
+        server = Sparse(outbound, orthanc)
+        viewer = Viewer(server)
+        try:
+            await server.store([dicom(StudyInstanceUID="1.2.22", SeriesInstanceUID="1.2.22.1")], deadline=soon())
+            seen = await viewer.study("1.2.22", patient_check=patient("19700101"), deadline=soon())
+            assert isinstance(seen, Seen), seen
+            assert seen.compared == ("birth date", "sex")
+            for born, code in (("19700102", "other-patient"), ("", "unknown-patient")):
+                refused = await viewer.study("1.2.22", patient_check=patient(born), deadline=soon())
+                assert isinstance(refused, Refused)
+                assert refused.code == code
+        finally:
+            await viewer.aclose()
 
 
 @pytest.mark.integration
