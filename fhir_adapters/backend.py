@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from msgspec import Struct
 
-from fhir_adapters import errors
+from fhir_adapters import errors, json_guard
 from fhir_adapters.auth import Bearer
 from fhir_adapters.outbound import Outbound
 
@@ -115,8 +114,8 @@ class BackendServices:
         if reply.status != 200:
             raise errors.for_status(max(reply.status, 300), where)
         try:
-            token = msgspec.json.decode(reply.body, type=_Token)
-        except (msgspec.DecodeError, RecursionError):
+            token = json_guard.decode(reply.body, _Token)
+        except json_guard.JsonRefused:
             raise errors.InvalidJson(where, reply.status, detail="not a token response") from None
         if token.token_type.lower() != "bearer" or not token.access_token:
             raise errors.InvalidJson(where, reply.status, detail="not a bearer token")
@@ -133,8 +132,8 @@ class BackendServices:
         if reply.status != 200:
             raise errors.for_status(max(reply.status, 300), where)
         try:
-            return msgspec.json.decode(reply.body, type=_Configuration).token_endpoint
-        except (msgspec.DecodeError, RecursionError):
+            return json_guard.decode(reply.body, _Configuration).token_endpoint
+        except json_guard.JsonRefused:
             raise errors.InvalidJson(where, reply.status, detail="no token endpoint") from None
 
     def _assertion(self) -> str:

@@ -146,7 +146,7 @@ def _chunks(path: Path) -> Iterator[list[tuple[str, Row]]]:
         for line in file:
             try:
                 chunk.append(_decode(line))
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             if len(chunk) == _CHUNK:
                 yield chunk

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 
 from cds_service.errors import ConfigurationError, NotAuthenticated, Unavailable
+from fhir_adapters import json_guard
 
 Key = RSAKey | ECKey
 # Fetches an address the operator wrote, without following it elsewhere; None when it could not be had in time.
@@ -43,8 +43,8 @@ class FileKeys:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._keys = import_keys(msgspec.json.decode(path.read_bytes()))
-        except (OSError, msgspec.DecodeError) as error:
+            self._keys = import_keys(json_guard.decode(path.read_bytes()))
+        except (OSError, json_guard.JsonRefused) as error:
             raise ConfigurationError(f"jwks_file {path} cannot be read: {error}") from error
         if not self._keys:
             raise ConfigurationError(f"jwks_file {path} holds no RSA (2048 bits or more) or EC key with a kid")

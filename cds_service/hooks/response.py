@@ -171,7 +171,7 @@ def resource_type(resource: Raw | None) -> str:
         return ""
     try:
         return msgspec.json.decode(resource, type=_Kind).resourceType
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

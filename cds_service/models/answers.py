@@ -57,7 +57,7 @@ def answer(generation: Generation, wire: type[A], boundary: str = "") -> A:
         return msgspec.json.decode(generation.text, type=wire)
     except msgspec.ValidationError as fault:
         raise SchemaViolated from fault
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as fault:
         raise NotJson from fault
 
 

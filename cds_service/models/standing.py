@@ -156,6 +156,10 @@ class Standing:
             self._note("refused", fault)
         except EngineFault as fault:
             self._note("absent", fault)
+        except Exception as fault:
+            log.error("the look at an engine broke", engine=self.name, exc_info=fault)
+            kind = type(fault).__name__
+            self._note("absent", EngineFault(f"the look at it broke ({kind}), a fault of this service: see the log"))
         else:
             self._note("ready")
             self.breaker.reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
+from fhir_adapters import json_guard
 
 
 def marked_as_test(model: str) -> bool:
@@ -13,7 +13,7 @@ def marked_as_test(model: str) -> bool:
     if not config.is_file():
         return False
     try:
-        found = msgspec.json.decode(config.read_bytes(), type=dict[str, object])
-    except msgspec.DecodeError:
+        found = json_guard.decode(config.read_bytes(), dict[str, object])
+    except json_guard.JsonRefused:
         return False  # the engine itself will refuse it, with the reason
     return found.get("test_weights") is True

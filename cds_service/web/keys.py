@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from cds_service.errors import ConfigurationError
 from cds_service.settings import Settings
+from fhir_adapters import json_guard
 from fhir_adapters.backend import algorithm
 
 KEY_FILE = "signing.jwk"
@@ -60,7 +61,7 @@ def _read(path: Path) -> RSAKey | ECKey:
 
 def _decode(data: bytes) -> RSAKey | ECKey:
     if data.lstrip().startswith(b"{"):
-        key = JWKRegistry.import_key(msgspec.json.decode(data))
+        key = JWKRegistry.import_key(json_guard.decode(data))
         if isinstance(key, RSAKey | ECKey):
             return key
         raise ValueError("another kind of key")

@@ -10,7 +10,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,8 +67,8 @@ def references(body: bytes) -> list[str]:
         return [""]
     try:
         json_guard.check(body)
-        found = msgspec.json.decode(body)
-    except (json_guard.JsonRefused, msgspec.DecodeError, RecursionError):
+        found = json_guard.decode(body)
+    except json_guard.JsonRefused:
         raise BadRequest("not a FHIR notification") from None
     if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
         raise BadRequest("not a FHIR notification")

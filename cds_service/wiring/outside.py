@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from cds_service.settings import Settings
+from fhir_adapters import json_guard
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.errors import FhirError
 from fhir_adapters.outbound import Outbound
@@ -35,8 +34,8 @@ def json_fetcher(outbound: Outbound) -> Callable[[str, float], Awaitable[object 
     async def fetch(url: str, deadline: float) -> object | None:
         try:
             reply = await outbound.request("GET", url, deadline=deadline, headers={"Accept": "application/json"})
-            return msgspec.json.decode(reply.body) if reply.status == 200 else None
-        except (FhirError, msgspec.DecodeError):
+            return json_guard.decode(reply.body) if reply.status == 200 else None
+        except (FhirError, json_guard.JsonRefused):
             return None
 
     return fetch

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from fhir_adapters import json_guard
 from fhir_adapters.dicom.description import Identity, Triple
 from fhir_adapters.dicom.errors import BadAnswer
 
@@ -26,7 +26,6 @@ class _Attribute(Struct, gc=False):
 
 Row = dict[str, _Attribute]
 BULK = frozenset({"BulkDataURI", "InlineBinary"})
-_rows = msgspec.json.Decoder(list[Row])
 
 
 class Series(Struct, frozen=True, kw_only=True):
@@ -63,16 +62,16 @@ def rows(body: bytes) -> list[Row]:
     if not body.strip():
         return []
     try:
-        return _rows.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        return json_guard.decode(body, list[Row])
+    except json_guard.JsonRefused:
         raise BadAnswer("not DICOM JSON") from None
 
 
 def whole(body: bytes) -> list[dict[str, Any]]:
     """Every attribute of every row as it came, less what is bulk data or a reference to it."""
     try:
-        found = msgspec.json.decode(body or b"[]", type=list[dict[str, dict[str, Any]]])
-    except (msgspec.DecodeError, RecursionError):
+        found = json_guard.decode(body or b"[]", list[dict[str, dict[str, Any]]])
+    except json_guard.JsonRefused:
         raise BadAnswer("not DICOM JSON") from None
     return [{tag: a for tag, a in row.items() if not BULK & a.keys()} for row in found]
 

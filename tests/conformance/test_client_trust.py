@@ -50,6 +50,14 @@ def test_J1_production_does_not_start_with_an_issuer_nobody_has_keys_of() -> Non
         ClientAuth(settings, unreachable)
 
 
+@pytest.mark.parametrize("content", [b'{"keys":"M\xfc"}', b"[" * 100_000, b"{", b"{}"])
+def test_J1_a_key_file_that_cannot_be_read_stops_the_start_by_name(tmp_path: Path, content: bytes) -> None:
+    settings = production(tmp_path)
+    (tmp_path / "jwks.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="jwks_file"):
+        ClientAuth(settings, unreachable)
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_J2_a_bearer_token_opens_call_and_feedback(client: TestClient, scheme: str) -> None:
     header = {"Authorization": f"{scheme} {token()}"}

@@ -74,7 +74,10 @@ def test_files_of_a_process_that_died_are_taken_over_and_those_of_a_living_one_a
 
 def test_a_line_that_was_cut_is_passed_over_and_its_neighbours_are_read(tmp_path: Path) -> None:
     whole = json.dumps(["audit_event", audit_row("whole")])
-    (tmp_path / "left.jsonl").write_text(whole[:40] + "\n" + whole + "\n" + whole[:25])
+    spoilt = whole[:30].encode() + b"\xe9" + whole[31:].encode()
+    (tmp_path / "left.jsonl").write_bytes(
+        b"\n".join([whole[:40].encode(), spoilt, whole.encode(), whole[:25].encode()])
+    )
     assert replayed(Spool(tmp_path)) == ["whole"]
 
 

@@ -131,6 +131,7 @@ async def test_one_callers_deadline_does_not_end_the_request_of_the_others(
         (401, b"", errors.NotPermitted),
         (500, b"", errors.ServerError),
         (200, b"<html>", errors.InvalidJson),
+        (200, b'{"access_token":"M\xfc","token_type":"bearer"}', errors.InvalidJson),
         (200, b'{"access_token":"x","token_type":"mac"}', errors.InvalidJson),
     ],
 )

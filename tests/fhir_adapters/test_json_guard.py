@@ -2,11 +2,12 @@ import json
 import tracemalloc
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters.json_guard import JsonRefused, TooDeep, check, check_strictly
+from fhir_adapters.json_guard import JsonRefused, TooDeep, check, check_strictly, decode
 
 
 def nested(levels: int, inner: bytes = b"1") -> bytes:
@@ -119,3 +120,23 @@ def test_a_million_members_need_little_memory_beyond_their_own_names() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * len(body)
+
+
+class Named(msgspec.Struct):
+    name: str = ""
+
+
+@pytest.mark.parametrize("kind", [Any, Named, list[dict[str, Any]]])
+@pytest.mark.parametrize(
+    "body", [b'"M\xfcller"', b'{"name":"M\xfcller"}', b'{"x":' + b"[" * 100_000, b"{", b"", b"<html>"]
+)
+def test_whatever_is_wrong_with_bytes_of_others_is_one_named_error(body: bytes, kind: Any) -> None:
+    with pytest.raises(JsonRefused):
+        decode(body, kind)
+
+
+def test_what_is_right_is_built() -> None:
+    assert decode('{"name":"Müller"}'.encode(), Named) == Named("Müller")
+    assert decode(b"[1]") == [1]
+    with pytest.raises(JsonRefused, match="another form"):
+        decode(b"[1]", Named)

@@ -86,7 +86,7 @@ def test_an_unknown_id_a_wrong_secret_and_bodies_that_are_none_are_refused(clien
     assert client.post("/subscriptions/other", headers=HEADERS).status_code == 404
     assert client.post("/subscriptions/pacs").status_code == 403
     assert client.post("/subscriptions/pacs", headers={"X-Subscription-Secret": SECRET[:-1]}).status_code == 403
-    for body in (b"[]", b"{", b"<html>", b"[" * 5000, b'{"resourceType":1}'):
+    for body in (b"[]", b"{", b"<html>", b"[" * 5000, b'{"resourceType":1}', b'{"id":"M\xfcller"}'):
         assert client.post("/subscriptions/pacs", content=body, headers=HEADERS).status_code == 400
     assert client.post("/subscriptions/pacs", content=b" " * (1024 * 1024 + 1), headers=HEADERS).status_code == 413
     assert seen == []

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from cds_service.web.simulator.exchange import Reply
 from cds_service.web.simulator.outcome import FhirError
 from cds_service.web.simulator.store import Store
+from fhir_adapters import json_guard
 
 JSON = {"Content-Type": "application/json"}
 KEPT_LAUNCHES = 256
@@ -39,8 +40,8 @@ def service(store: Store, name: str, body: bytes) -> Reply:
     if name != "Launch":
         raise FhirError(404, "not-found", f"no service is called {name!r}")
     try:
-        asked = msgspec.json.decode(body or b"{}", type=_Launch)
-    except (msgspec.DecodeError, RecursionError) as fault:
+        asked = json_guard.decode(body or b"{}", _Launch)
+    except json_guard.JsonRefused as fault:
         raise FhirError(400, "structure", f"not a launch request: {fault}") from fault
     launch_id = uuid.uuid4().hex
     store.launches[launch_id] = {**asked.parameters, "launchUrl": asked.launchUrl}

@@ -16,6 +16,7 @@ from cds_service.web.simulator.compartment import Compartment, Row
 from cds_service.web.simulator.misbehaviour import Misbehaviour
 from cds_service.web.simulator.outcome import FhirError
 from cds_service.web.simulator.search_parameters import Index, index, parameters
+from fhir_adapters import json_guard
 
 Key = tuple[str, str]  # resource type, id
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
@@ -106,8 +107,8 @@ class Store:
         ``urn:uuid`` references are resolved within the Bundle. Raises FhirError for what is no FHIR JSON.
         """
         try:
-            bundle = msgspec.json.decode(document, type=_Bundle)
-        except (msgspec.DecodeError, RecursionError) as fault:
+            bundle = json_guard.decode(document, _Bundle)
+        except json_guard.JsonRefused as fault:
             raise FhirError(400, "structure", f"not a FHIR document: {fault}") from fault
         entries = bundle.entry if bundle.resourceType == "Bundle" else [_Entry(Raw(document))]
         known: list[tuple[Key, bytes]] = []
@@ -126,8 +127,8 @@ class Store:
     def identify(self, body: bytes) -> Key:
         """Type and id ('' where there is none) of a resource; FhirError when it is not one this server keeps."""
         try:
-            found = msgspec.json.decode(body, type=_Identity)
-        except (msgspec.DecodeError, RecursionError) as fault:
+            found = json_guard.decode(body, _Identity)
+        except json_guard.JsonRefused as fault:
             raise FhirError(400, "structure", f"not a FHIR resource: {fault}") from fault
         if found.resourceType not in parameters():
             raise FhirError(400, "not-supported", f"resources of type {found.resourceType!r} are not kept here")
@@ -213,5 +214,5 @@ def _stamped(body: bytes, resource_type: str, resource_id: str, version: int, no
         rest = {name: value for name, value in members.items() if name not in head}
         stamped = msgspec.json.encode(head | rest)
         return stamped, msgspec.json.decode(stamped)
-    except (msgspec.DecodeError, RecursionError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise FhirError(400, "structure", f"not a {resource_type}: {fault}") from fault

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct, field
 from cds_service.web.simulator.exchange import Reply, Request
 from cds_service.web.simulator.outcome import FhirError
 from cds_service.web.simulator.store import with_references
+from fhir_adapters import json_guard
 
 if TYPE_CHECKING:
     from cds_service.web.simulator.interactions import FhirServer
@@ -52,8 +53,8 @@ class _Step(Struct):
 def process(server: FhirServer, request: Request, base: str) -> Reply:
     """Answer a batch entry by entry, a transaction as a whole: all of it, or nothing."""
     try:
-        bundle = msgspec.json.decode(request.body, type=_Bundle)
-    except (msgspec.DecodeError, RecursionError) as fault:
+        bundle = json_guard.decode(request.body, _Bundle)
+    except json_guard.JsonRefused as fault:
         raise FhirError(400, "structure", f"not a Bundle: {fault}") from fault
     if bundle.resourceType != "Bundle" or bundle.type not in {"batch", "transaction"}:
         raise FhirError(400, "invalid", "the base takes a Bundle of type batch or transaction")

@@ -121,7 +121,7 @@ async def test_a_study_that_is_not_there_is_told_apart_from_a_fault(pacs: Any, c
         await client.series("1.2", deadline=soon())
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'[{"x": 1}]', b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'[{"x": 1}]', b"\xff", b'[{"M\xfc": {}}]', b"[" * 100_000])
 async def test_a_search_that_is_no_dicom_json_is_unusable(pacs: Any, client: DicomWeb, body: bytes) -> None:
     pacs.answers["/studies/1.2/series"] = (200, JSON, body)
     with pytest.raises(errors.BadAnswer):
