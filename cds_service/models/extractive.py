@@ -20,10 +20,10 @@ from cds_service.models.engine import Capabilities, Generation, Identity, Materi
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.trend import trend
 from cds_service.record.units import table
-from cds_service.record.wording import level, moment
+from cds_service.record.wording import level, moment, partial
 
 LABEL = "extractive summary, no language model"
-REVISION = "2"  # raised with every change of what is picked or how it is worded
+REVISION = "3"  # raised with every change of what is picked or how it is worded
 MAX_STATEMENTS = 12  # of prompts/record-summary/schema.json, like the next two
 MAX_TEXT = 240
 MAX_FACTS = 8
@@ -111,9 +111,9 @@ def _when(reading: Reading) -> float:
 
 
 def _gathered(readings: Sequence[Reading], zone: ZoneInfo) -> tuple[list[Statement], list[Statement]]:
-    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.' by day; other results the same way."""
-    vital_signs: dict[str, list[tuple[str, Reading]]] = {}
-    others: dict[str, list[tuple[str, Reading]]] = {}
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.' by moment; other results the same way."""
+    vital_signs: dict[str, list[Reading]] = {}
+    others: dict[str, list[Reading]] = {}
     concepts = table().concepts
     moments: dict[tuple[datetime | None, str], str] = {}  # many readings share one: said once
     for reading in readings:
@@ -122,20 +122,23 @@ def _gathered(readings: Sequence[Reading], zone: ZoneInfo) -> tuple[list[Stateme
         key = (reading.time, reading.time_text)
         when = moments.get(key)
         if when is None:
-            when = moments[key] = moment(reading, zone)
-        group.setdefault(when[:10], []).append((when, reading))
-    return _by_day("Vital signs", vital_signs), _by_day("Results", others)
+            when = moments[key] = _when_said(reading, zone)
+        group.setdefault(when, []).append(reading)
+    return _by_moment("Vital signs", vital_signs), _by_moment("Results", others)
 
 
-def _by_day(head: str, groups: Mapping[str, Sequence[tuple[str, Reading]]]) -> list[Statement]:
-    """The minute is said where all readings of a statement share it, else the day."""
-    made: list[Statement] = []
-    for day, found in groups.items():
-        same = {when for when, _ in found}
-        when = same.pop() if len(same) == 1 else day
-        readings = [reading for _, reading in found]
-        made += _list(f"{head} on {when}" if when else f"{head}, undated", readings, _measured_with_level)
-    return made
+def _when_said(reading: Reading, zone: ZoneInfo) -> str:
+    """' on 2026-11-20 09:00', ' of 2019' of a partial date, ', undated'."""
+    if shown := moment(reading, zone):
+        return f" on {shown}"
+    written = partial(reading)
+    return f" of {written}" if written else ", undated"
+
+
+def _by_moment(head: str, groups: Mapping[str, Sequence[Reading]]) -> list[Statement]:
+    return [
+        made for when, readings in groups.items() for made in _list(f"{head}{when}", readings, _measured_with_level)
+    ]
 
 
 def _measured_with_level(reading: Reading) -> str:

@@ -9,7 +9,7 @@ from cds_service.grounding.evidence.evidence import SHOWN
 from cds_service.grounding.evidence.literal import measured, name
 from cds_service.grounding.evidence.source import source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
-from cds_service.record.wording import day, level, moment, value
+from cds_service.record.wording import day, level, moment, partial, value
 
 QUOTE = 140  # characters of a report's conclusion in one statement
 UNFINISHED = frozenset({"registered", "partial", "preliminary"})  # DiagnosticReport.status before final
@@ -17,7 +17,7 @@ NEW = timedelta(days=7)  # how long a problem or medication is called new
 
 
 def result(newest: Reading, before: Reading | None, direction: str, zone: ZoneInfo) -> str:
-    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (4.9 mmol/L on 2026-11-18 07:55), rising.'"""
+    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (was 4.9 mmol/L on 2026-11-18 07:55), rising.'"""
     said = measured(newest)
     if not said:
         return ""
@@ -26,7 +26,7 @@ def result(newest: Reading, before: Reading | None, direction: str, zone: ZoneIn
     text = f"{said} on {when}" if when else said
     text = f"{text}, {shown}" if shown else text
     if before is not None:
-        text = f"{text} ({value(before)} on {moment(before, zone)})"
+        text = f"{text} (was {value(before)} on {moment(before, zone)})"
     return f"{text}, {direction}." if direction and before is not None else f"{text}."
 
 
@@ -100,8 +100,11 @@ def _quote(text: str) -> str:
 
 
 def _dated(said: str, fact: Fact, zone: ZoneInfo, now: datetime | None = None) -> str:
-    if not said or fact.time is None:
+    if not said:
         return said
+    if fact.time is None:
+        written = partial(fact)
+        return f"{said} ({written})" if written else said
     new = now is not None and timedelta(0) <= now - fact.time <= NEW
     when = moment(fact, zone)[:10]
     return f"{said} (new, {when})" if new else f"{said} ({when})"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from cds_service.record import text
 from cds_service.record.facts import Code
 from cds_service.record.units import Concept, table
+from cds_service.record.wording import CONTRADICTS
 from fhir_adapters.read.datatypes import CodeableConcept, Coding
 
 LOINC = "http://loinc.org"
@@ -102,7 +103,7 @@ def _contradiction(concept: Concept, names: list[str]) -> str:
         if any(
             pattern.search(folded) for key, patterns in _stems().items() if key != concept.key for pattern in patterns
         ):
-            return f"name '{name}' contradicts the code ({concept.label})"
+            return f"name '{name}' {CONTRADICTS} ({concept.label})"
     return ""
 
 

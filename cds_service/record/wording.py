@@ -7,6 +7,7 @@ to four significant digits; the source's own writing stands beside a converted v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -23,7 +24,9 @@ UNITS: Mapping[str, str] = {
 }  # fmt: skip
 ROUNDED = Context(prec=4, rounding=ROUND_HALF_EVEN)
 DECIMALS = 4
+_PARTIAL = re.compile(r"\d{4}(?:-\d\d)?")
 DOUBT = "sample: "  # how a remark on the sample begins (samples.py)
+CONTRADICTS = "contradicts the code"  # in the note of a reading whose name speaks of another concept (coding.py)
 FLAG_WORDS = {
     "HH": "critically high", "LL": "critically low", "HU": "high", "LU": "low", "AA": "critically abnormal",
     "H": "high", "L": "low", "A": "abnormal", "N": "normal",
@@ -95,14 +98,19 @@ def moment(fact: Fact, zone: ZoneInfo) -> str:
     return _minute(fact.time, zone)
 
 
+def partial(fact: Fact) -> str:
+    """'2019' or '2019-05' where the record gives no day; '' for every other fact."""
+    return fact.time_text if fact.time is None and _PARTIAL.fullmatch(fact.time_text) else ""
+
+
 @lru_cache(maxsize=1024)  # a fact is printed by the engine, by the check and on the card
 def _minute(when: datetime, zone: ZoneInfo) -> str:
     return when.astimezone(zone).isoformat(" ", "minutes")[:16]
 
 
 def dated(fact: Fact, zone: ZoneInfo) -> str:
-    """The moment, or 'undated' with what the record does say of the time."""
-    shown = moment(fact, zone)
+    """The moment, a partial date as written, or 'undated' with what the record does say of the time."""
+    shown = moment(fact, zone) or partial(fact)
     if shown:
         return shown
     return f"undated ({fact.time_text})" if fact.time_text else "undated"

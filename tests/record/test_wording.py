@@ -67,7 +67,9 @@ def test_a_line_says_when_what_how_unusual_and_where_from() -> None:
     [
         ("2026-11-20T08:10:00Z", "2026-11-20 08:10"),
         ("2026-11-20", "2026-11-20"),
-        ("2026-11", "undated (2026-11)"),
+        ("2026-11", "2026-11"),
+        ("2026", "2026"),
+        ("26", "undated (26)"),
         ("garbage", "undated (garbage)"),
     ],
 )

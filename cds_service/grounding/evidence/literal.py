@@ -18,7 +18,7 @@ from cds_service.grounding.language.lexicon import stems
 from cds_service.record.facts import Fact, Medication, Problem, Reading
 from cds_service.record.trend import trend
 from cds_service.record.units import table
-from cds_service.record.wording import level, moment, value
+from cds_service.record.wording import CONTRADICTS, level, moment, partial, value
 
 NEW = timedelta(days=30)
 _TAG = re.compile(
@@ -27,6 +27,7 @@ _TAG = re.compile(
 )
 _DAY = 10  # characters of an ISO day
 MEASURED_NAMES = frozenset().union(*(stems(c.label.lower()) for c in table().concepts.values() if " " not in c.label))
+DISAGREE = "code and name disagree"
 _GATHERED = ("Vital signs", "Results")
 
 
@@ -37,11 +38,12 @@ def name(label: str) -> str:
 
 
 def measured(reading: Reading) -> str:
-    """'Potassium 6.1 mmol/L'; '' where name or value may not be shown."""
+    """'Potassium 6.1 mmol/L'; '' where name or value may not be shown. Beside it, that code and name disagree."""
     label = name(reading.label)
     if not label or (reading.value is None and not source(reading.text).quotable):
         return ""
-    return f"{label} {value(reading)}"
+    said = f"{label} {value(reading)}"
+    return f"{said} ({DISAGREE})" if reading.note and CONTRADICTS in reading.note else said
 
 
 def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | None) -> bool:
@@ -63,7 +65,7 @@ def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | No
 
 
 def _result(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
-    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (4.9 mmol/L on 2026-11-18 07:55), rising.'"""
+    """'Potassium 6.1 mmol/L on 2026-11-20 08:10, high (was 4.9 mmol/L on 2026-11-18 07:55), rising.'"""
     newest, before = readings[0], readings[1] if len(readings) > 1 else None
     said, when = measured(newest) if _plain(newest) else "", moment(newest, zone)
     if len(readings) > 2 or not said or not when:
@@ -78,22 +80,31 @@ def _result(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
     if not earlier or before.time is None or newest.time is None or before.time >= newest.time:
         return False
     direction = trend((newest, before)).direction
-    built = f"{built} ({value(before)} on {earlier})"
+    built = f"{built} (was {value(before)} on {earlier})"
     return text == (f"{built}, {direction}." if direction else f"{built}.")
 
 
 def _gathered(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
-    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.'"""
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.', 'Results of 2019: …'"""
     head, _, rest = text.partition(": ")
+    if not (_of_moment if " on " in head else _of_partial)(head, readings, zone):
+        return False
+    said = [_with_level(reading) if _plain(reading) else "" for reading in readings]
+    return all(said) and rest == f"{'; '.join(said)}."
+
+
+def _of_moment(head: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
     group, _, when = head.partition(" on ")
     first = readings[0]
     if group not in _GATHERED or len(when) < _DAY or not moment(first, zone).startswith(when):
         return False
     others = [r for r in readings if r.time != first.time or r.time_text != first.time_text]
-    if not all(moment(reading, zone).startswith(when) for reading in others):
-        return False
-    said = [_with_level(reading) if _plain(reading) else "" for reading in readings]
-    return all(said) and rest == f"{'; '.join(said)}."
+    return all(moment(reading, zone).startswith(when) for reading in others)
+
+
+def _of_partial(head: str, readings: Sequence[Reading], _: ZoneInfo) -> bool:
+    group, _of, when = head.partition(" of ")
+    return group in _GATHERED and bool(when) and all(partial(reading) == when for reading in readings)
 
 
 def _with_level(reading: Reading) -> str:
@@ -140,7 +151,7 @@ def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) 
         dose = f", {fact.dose}"
         if rest.startswith(dose, at) and source(fact.dose).plain and not _lends_value(fact.dose):
             at += len(dose)
-    day = moment(fact, zone)[:10]
+    day = moment(fact, zone)[:10] or partial(fact)
     if day and rest.startswith(f" ({day})", at):
         return at + len(day) + 3
     if day and rest.startswith(f" (new, {day})", at):

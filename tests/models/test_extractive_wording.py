@@ -1,0 +1,89 @@
+"""Times and earlier values as the extractive engine words them, and that the check reads the same words as true."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cds_service.grounding.evidence.literal import literal
+from cds_service.grounding.statement import Statement
+from cds_service.grounding.verify import verify
+from cds_service.models.engine import Material
+from cds_service.models.extractive import compose
+from cds_service.record import salience
+from tests.record.resources import LOINC, chart, concept, observation, resource
+
+UTC = ZoneInfo("UTC")
+PULSE, WEIGHT, POTASSIUM = "8867-4", "29463-7", "2823-3"
+
+
+def said(*resources: Any) -> list[Statement]:
+    """The sentences over a chart; every one of them is the record's own wording and stands up to the check."""
+    record = chart(*resources)
+    facts = salience.rank(record, 24).facts
+    made = compose(Material(facts=facts, person=record.person, now=record.now, zone=UTC))
+    verdict = verify(made, facts, UTC, person=record.person, now=record.now)
+    assert (verdict.dropped, verdict.kept) == ([], made)
+    return made
+
+
+def texts(*resources: Any) -> list[str]:
+    return [each.text for each in said(*resources)]
+
+
+def at(time: str) -> str:
+    return f"2026-11-20T{time}:00Z"
+
+
+def test_vital_signs_of_two_moments_of_a_day_are_two_sentences_each_with_its_minute() -> None:
+    assert texts(
+        observation(PULSE, "144", "/min", id="hr", effectiveDateTime=at("08:40")),
+        observation(WEIGHT, "20.0", "kg", id="w", effectiveDateTime=at("08:15")),
+    ) == [
+        "Vital signs on 2026-11-20 08:40: Heart rate 144 /min.",
+        "Vital signs on 2026-11-20 08:15: Body weight 20.0 kg.",
+    ]
+
+
+@pytest.mark.parametrize("written", ["2019", "2019-05"])
+def test_a_partial_date_is_said_as_written(written: str) -> None:
+    assert texts(observation(POTASSIUM, "4.1", effectiveDateTime=written)) == [
+        f"Results of {written}: Potassium 4.1 mmol/L."
+    ]
+    problem = resource("Condition", code={"text": "Asthma"}, clinicalStatus="active", onsetDateTime=written)
+    assert texts(problem) == [f"Active problems: Asthma ({written})."]
+
+
+def test_an_earlier_value_is_said_to_have_been() -> None:
+    (text,) = texts(
+        observation(POTASSIUM, "6.1", id="k2", effectiveDateTime=at("08:10")),
+        observation(POTASSIUM, "4.9", id="k1", effectiveDateTime="2026-11-18T07:55:00Z"),
+    )
+    assert text == "Potassium 6.1 mmol/L on 2026-11-20 08:10 (was 4.9 mmol/L on 2026-11-18 07:55), rising."
+
+
+def test_a_code_and_a_name_that_disagree_are_said_beside_the_value() -> None:
+    sodium = concept("2075-0", LOINC, "Sodium in serum")
+    assert texts(observation(value="102", effectiveDateTime=at("06:00")) | {"code": sodium}) == [
+        "Results on 2026-11-20 06:00: Chloride 102 mmol/L (code and name disagree)."
+    ]
+
+
+@pytest.mark.parametrize(
+    "false",
+    [
+        "Potassium 6.1 mmol/L on 2026-11-20 08:10 (4.9 mmol/L on 2026-11-18 07:55), rising.",
+        "Potassium 6.1 mmol/L on 2026-11-20 08:10 (was 4.8 mmol/L on 2026-11-18 07:55), rising.",
+        "Potassium 6.1 mmol/L on 2026-11-20 08:10 (was 4.9 mmol/L on 2026-11-18 07:55), falling.",
+        "Results of 2026: Potassium 6.1 mmol/L; Potassium 4.9 mmol/L.",
+        "Results on 2026-11-20 08:10: Potassium 6.1 mmol/L (code and name disagree); Potassium 4.9 mmol/L.",
+    ],
+)
+def test_words_that_are_not_those_of_the_facts_are_not_taken_for_theirs(false: str) -> None:
+    record = chart(
+        observation(POTASSIUM, "6.1", id="k2", effectiveDateTime=at("08:10")),
+        observation(POTASSIUM, "4.9", id="k1", effectiveDateTime="2026-11-18T07:55:00Z"),
+    )
+    assert not literal(false, record.readings["potassium"], UTC, record.now)
