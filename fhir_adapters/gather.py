@@ -54,7 +54,7 @@ async def gather(
     if client is None:
         for answer in found.values():
             if _has_next(answer):
-                answer.truncated = "further pages were not sent"
+                answer.truncated = "more entries exist that were not sent"
         for key in queries.keys() - found.keys():
             found[key] = Retrieved(key=key, resource_type=_type_of(queries[key]), state=State.NOT_ASKED)
     else:
@@ -121,7 +121,7 @@ async def _complete(
             jobs.append(_continue(earlier, pages))
     for key in found.keys() - queries.keys():
         if _has_next(found[key]):
-            found[key].truncated = "further pages were not asked for"
+            found[key].truncated = "more entries exist that were not asked for"
     await _together(jobs, deadline)
     await _ask_again_typed(asked, queries, client, deadline)
     for key, answer in asked.items():

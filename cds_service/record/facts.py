@@ -49,13 +49,13 @@ class Refusal(StrEnum):
 
     NO_TIME = "undated"
     FUTURE = "dated in the future"
-    IMPLAUSIBLE_TIME = "implausible date"
+    IMPLAUSIBLE_TIME = "date not plausible"
     UNKNOWN_UNIT = "unknown unit"
     IMPLAUSIBLE = "implausible value"
     NO_VALUE = "no value"
     NOT_MEASURED = "not measured"  # dataAbsentReason
     ENTERED_IN_ERROR = "entered in error"
-    NOT_FINAL = "not a result"  # registered, cancelled, unknown
+    NOT_FINAL = "no final status"  # registered, cancelled, unknown, or none at all
     SUPERSEDED = "superseded"  # a corrected or duplicate result stands in its place
     OTHER_PATIENT = "another patient"
     MALFORMED = "malformed"

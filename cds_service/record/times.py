@@ -17,7 +17,7 @@ from cds_service.record.facts import Refusal
 from cds_service.record.text import clean
 
 SKEW = timedelta(minutes=5)  # clocks of two machines may differ by this much
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1900, 1, 2, tzinfo=UTC)  # systems write 1900-01-01 for a day they do not know
 NO_ZONE = "time written without zone"
 
 
@@ -100,6 +100,6 @@ def judge(moment: Moment, now: datetime, zone: tzinfo) -> Refusal | None:
 def _judge_text(moment: Moment, now: datetime) -> Refusal | None:
     if not moment.precision:
         return Refusal.NO_TIME
-    if moment.text < "1900":
+    if moment.text <= "1900-01":
         return Refusal.IMPLAUSIBLE_TIME
     return Refusal.FUTURE if moment.text > now.isoformat()[: len(moment.text)] else None

@@ -55,9 +55,13 @@ def _refused(readings: Iterable[Reading]) -> str:
 
 
 def _refused_reading(reading: Reading) -> str:
-    """The name, what the source wrote where it may be read, and the day."""
-    written = reading.written or (f"“{reading.text[:60]}”" if reading.text else "")
-    if not written and reading.value is not None:
-        written = wording.value(reading)
-    day = f"on {reading.time_text[:10]}" if reading.time_text else ""
-    return " ".join(part for part in (reading.label, written, day) if part)
+    """The name, what the source wrote where it may be read, and the day or what stands for it."""
+    said = reading.time_text[:10]
+    day = f"on {said}" if len(said) == len("2026-11-20") else f"dated {said}" if said else ""
+    return " ".join(part for part in (reading.label, written(reading), day) if part)
+
+
+def written(reading: Reading) -> str:
+    """What the source wrote of a value no rule may use: '88.4 mg/dL', '“haemolysed, please repeat”'; '' where nothing."""
+    said = reading.written or (f"“{reading.text[:60]}”" if reading.text else "")
+    return said or (wording.value(reading) if reading.value is not None else "")

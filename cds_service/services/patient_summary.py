@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from cds_service.assessments.texts import Outcome
+from cds_service.grounding.statement import Statement
 from cds_service.hooks.markdown import escape
 from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.models.extractive import LABEL as COMPOSED
@@ -16,7 +17,7 @@ from cds_service.randomness import uuid4
 from cds_service.record import salience, wording
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity
-from cds_service.services import assessed, cited, layout, noted, options, templates
+from cds_service.services import assessed, cited, layout, newer, noted, options, templates
 from cds_service.services.assessed import BUDGET, Assessed
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.not_seen import not_seen
@@ -60,6 +61,8 @@ class PatientSummary:
         alerts = [f for f in shown.findings if f.severity is not Severity.INFO]
         remarks = [f for f in shown.findings if f.severity is Severity.INFO]
         fixed = _summary_card(summary, remarks, chart.record, sheet, said, left_out(selection, summary))
+        if fixed and said and outcomes[0].key and self._assessed:
+            fixed = layout.with_links(fixed, self._assessed.links(outcomes[0]))
         optional = _considerations(outcomes[1], chart.record, sheet) if outcomes else []
         laid = layout.arrange(alerts, [fixed] if fixed else [], sheet, optional)
         answer = shown.answer(laid, chart, _counts(summary))
@@ -100,29 +103,30 @@ def _summary_card(
     unsaid: str = "",
 ) -> layout.Laid | None:
     """The info card; None when there is nothing to say and nothing that could not be seen."""
+    facts = {fact.id: fact for fact in summary.facts}
+    statements = newer.said(summary.statements, facts, record, sheet.zone)
     gaps = not_seen(record)
     if withheld := summary.dropped[WITHHELD]:
         gaps.append(f"{withheld} {'entry was' if withheld == 1 else 'entries were'} left out: {WITHHELD}")
     if said:
         gaps.append(said)
-    if not (summary.statements or remarks or gaps):
+    if not (statements or remarks or gaps):
         return None
-    facts = {fact.id: fact for fact in summary.facts}
-    used = [facts[i] for each in summary.statements for i in each.fact_ids if i in facts]
+    used = [facts[i] for each in statements for i in each.fact_ids if i in facts]
     if with_note := noted.line([*used, *(fact for remark in remarks for fact in remark.facts)]):
         gaps.append(with_note)
     parts = []
     if remarks:
         parts.append("**To keep in mind**\n\n" + "\n".join(f"- {_remark(f, sheet)}" for f in remarks))
-    if summary.statements:
-        lines = [f"- {cited.statement(each, facts)}" for each in summary.statements]
+    if statements:
+        lines = [f"- {cited.statement(each, facts)}" for each in statements]
         parts.append(f"**From the record** ({escape(summary.label)})\n\n" + "\n".join(lines))
         parts += [escape(unsaid)] if unsaid else []
     if gaps:
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
     uuid = uuid4()
     card = Card(
-        summary=_headline(summary, remarks, gaps, sheet.profile.summary_length),
+        summary=_headline(statements, remarks, gaps, sheet.profile.summary_length),
         indicator="info",
         source=Source(
             label=f"MedGemma CDS: {summary.label}",
@@ -144,7 +148,7 @@ def _summary_card(
 
 
 def left_out(selection: salience.Selection, summary: Summary) -> str:
-    """'24 of 61 facts of the record are stated; left out: laboratory results (12), …'; '' when every fact is stated."""
+    """'24 of the 61 facts read are stated; left out: laboratory results (12), …'; '' when every fact is stated."""
     stated = {fact_id for statement in summary.statements for fact_id in statement.fact_ids}
     unsaid: defaultdict[str, int] = defaultdict(int, selection.left_out)
     for fact in selection.facts:
@@ -155,7 +159,7 @@ def left_out(selection: salience.Selection, summary: Summary) -> str:
         return ""
     whole = len(selection.facts) + selection.left_out.total()
     kinds = ", ".join(f"{kind} ({n:,})" for kind, n in sorted(unsaid.items(), key=lambda kind: -kind[1]) if n)
-    return f"{whole - missing:,} of {whole:,} facts of the record are stated; left out: {kinds}."
+    return f"{whole - missing:,} of the {whole:,} facts read are stated; left out: {kinds}."
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
@@ -166,12 +170,12 @@ def _remark(finding: Finding, sheet: layout.Sheet) -> str:
     return escape(f"{summary}{missing}") + (f" *({escape(printed)})*" if printed else "") + f" {escape(source)}"
 
 
-def _headline(summary: Summary, remarks: Sequence[Finding], gaps: Sequence[str], limit: int) -> str:
+def _headline(statements: Sequence[Statement], remarks: Sequence[Finding], gaps: Sequence[str], limit: int) -> str:
     if remarks:
         return layout.fit_list([f.summary.rstrip(".") for f in remarks], limit)
-    if not summary.statements:
+    if not statements:
         return layout.fit_list(gaps, limit, "Parts of the record could not be seen: ")
-    said = [statement.text for statement in summary.statements]
+    said = [statement.text for statement in statements]
     head = "From the record: "
     if len(said) == 1 or len(head) + len(said[0]) + ROOM_FOR_COUNT <= limit:
         return layout.fit_list(said, limit, head, " ")

@@ -93,7 +93,7 @@ async def test_prefetch_keys_of_the_clients_own_are_kept_by_resource_type(client
     found = await gather(sent, {"patient": "Patient/p1"}, client, within(5))
     assert found["vendor-labs"].resource_type == "Observation"
     assert ids(found["vendor-labs"]) == ["o7"]
-    assert found["vendor-labs"].truncated == "further pages were not asked for"
+    assert found["vendor-labs"].truncated == "more entries exist that were not asked for"
     assert found["junk"].state is State.UNREADABLE
 
 
@@ -180,7 +180,7 @@ async def test_missing_further_pages_of_a_prefetched_bundle_are_said(client: Fhi
     first = {"labs": raw(bundle(observation(1), next=f"{ehr.base}/Observation?page=2"))}
     queries = {"labs": QUERIES["labs"]}
     without = await gather(first, queries, None, within(5))
-    assert without["labs"].truncated == "further pages were not sent"
+    assert without["labs"].truncated == "more entries exist that were not sent"
     ehr.on("Observation", answer(b"", 403))
     refused = await gather(first, queries, client, within(5))
     assert refused["labs"].truncated == "further pages: not permitted (403)"

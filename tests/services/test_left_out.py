@@ -28,7 +28,7 @@ def line(budget: int) -> tuple[str, Counter[str]]:
 def test_what_is_not_stated_is_counted_by_kind_and_nothing_is_lost_from_the_sum() -> None:
     said, kinds = line(2)
     assert kinds == {"laboratory results": 10, "vital signs": 10}
-    assert said == "2 of 20 facts of the record are stated; left out: vital signs (9), laboratory results (9)."
+    assert said == "2 of the 20 facts read are stated; left out: vital signs (9), laboratory results (9)."
 
 
 def test_facts_offered_but_not_worded_count_as_left_out() -> None:
@@ -36,7 +36,7 @@ def test_facts_offered_but_not_worded_count_as_left_out() -> None:
     selection = salience.rank(record, 24)
     summary = Summariser(templates.load()).summarise(record, selection, ZoneInfo("UTC"))
     summary.statements.clear()
-    assert left_out(selection, summary).startswith("0 of 20 facts of the record are stated; left out: ")
+    assert left_out(selection, summary).startswith("0 of the 20 facts read are stated; left out: ")
 
 
 def test_a_summary_that_states_everything_has_no_such_line() -> None:
