@@ -24,8 +24,8 @@ def work_of(
     security: Callable[[str], None],
     count: Callable[[str, int], None],
     tracing: Tracing = OFF,
-    issuers: Mapping[str, str],
-    archives: Archives,
+    issuers: Mapping[str, str] | None = None,
+    archives: Archives | None = None,
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
