@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from cds_service.hooks.protocol import Coding
+from cds_service.rules.catalogue import Finding
 from cds_service.services import assessed, cited, layout, options, priority, templates
 from cds_service.services.assessed import Assessed, Opinion
 from cds_service.services.chart import Chart, Charts
@@ -14,6 +15,7 @@ from cds_service.services.raising import Suggested, suggest
 from cds_service.services.service import Answer, Call
 from cds_service.services.showing import Showing, switched_on
 
+DUPLICATE = "duplicate-imaging"  # the logic whose rules find that a study was done or ordered already
 OPTIONS = Coding(code="orderoptions", system=layout.RULE_SYSTEM, display="Options beside an order")
 
 
@@ -47,7 +49,7 @@ class OrderTriage:
         shown_by_model = filter(None, (assessed.usable(each) for opinion in opinions for each in opinion.outcomes))
         ids = {i for checked in shown_by_model for i in checked.facts}
         facts = cited.facts_of(chart.record, ids) if ids else {}
-        suggested = priority.card(self._priorities(chart, sheet, opinions), sheet, facts)
+        suggested = priority.card(self._priorities(chart, shown.findings, sheet, opinions), sheet, facts)
         optional = _options(opinions, sheet, facts)
         laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet, optional)
         outcomes = [outcome for opinion in opinions for outcome in opinion.outcomes]
@@ -55,17 +57,23 @@ class OrderTriage:
         notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))
         return replace(answer, notes=(*answer.notes, *notes)) if notes else answer
 
-    def _priorities(self, chart: Chart, sheet: layout.Sheet, opinions: Sequence[Opinion]) -> list[Suggested]:
-        """Findings about the patient are not shown on order-sign; they feed the floor."""
+    def _priorities(
+        self, chart: Chart, shown: Sequence[Finding], sheet: layout.Sheet, opinions: Sequence[Opinion]
+    ) -> list[Suggested]:
+        """Findings about the patient are not shown on order-sign; they feed the floor.
+
+        An order that is ``shown`` to repeat an earlier study is not made more urgent: one click would order it again.
+        """
         if "ServiceRequest" not in (sheet.profile.suggestion_types or ("ServiceRequest",)):
             return []
         supporting = switched_on(chart.findings)
         labels = self._assessed is not None and self._assessed.labels
         said = {id(opinion.order): opinion for opinion in opinions}
+        repeats = {id(found.order) for found in shown if any(part.rule.function == DUPLICATE for part in found.parts)}
         found = [
             suggest(chart.pack, supporting, order, said.get(id(order)), labels=labels)
             for order in chart.record.orders
-            if order.resource_type == "ServiceRequest" and not order.do_not_perform
+            if order.resource_type == "ServiceRequest" and not order.do_not_perform and id(order) not in repeats
         ]
         return [each for each in found if each is not None]
 
