@@ -19,7 +19,7 @@ from cds_service.services import templates
 from cds_service.services.imaging_read import ImagingRead, Reads, expected_of, order_of
 from cds_service.telemetry import log
 from fhir_adapters.client import FhirClient
-from fhir_adapters.errors import FhirError, Gone, NotFound
+from fhir_adapters.errors import FhirError, Gone, NotFound, PagingStopped
 from fhir_adapters.gather import gather
 from fhir_adapters.read.events import ImagingStudyView
 from fhir_adapters.templates import is_id, resolve
@@ -52,21 +52,38 @@ class NewStudies:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         try:
             client = await self._connect(deadline)
-            for study in [reference] if reference else await self._recent(client, deadline):
-                await self._read(client, self._reads, study, tenant, deadline)
-        except (NotFound, Gone):
-            _log.warning("a notified study is not in the record")  # nothing to repeat
+            studies = [reference] if reference else await self._recent(client, deadline)
         except FhirError as fault:
-            raise Unavailable(f"the record does not give the study: {fault.title}", retry_after=AGAIN_S) from fault
+            raise _due(fault) from fault
+        due: Unavailable | None = None
+        for study in studies:
+            try:
+                await self._read(client, self._reads, study, tenant, deadline)
+            except Unavailable as fault:
+                due = fault  # the others come first: told again, those that are queued are joined
+        if due is not None:
+            raise due
 
     async def _recent(self, client: FhirClient, deadline: float) -> list[str]:
         since = (self._clock() - RECENT).strftime("%Y-%m-%dT%H:%M:%SZ")
         found: list[str] = []
-        async for page in client.search(f"ImagingStudy?_lastUpdated=ge{since}&_count=50", deadline=deadline):
-            found += [f"ImagingStudy/{v.id}" for v in page.views if isinstance(v, ImagingStudyView) and is_id(v.id)]
+        try:
+            async for page in client.search(f"ImagingStudy?_lastUpdated=ge{since}&_count=50", deadline=deadline):
+                found += [f"ImagingStudy/{v.id}" for v in page.views if isinstance(v, ImagingStudyView) and is_id(v.id)]
+        except PagingStopped as fault:
+            _log.warning("not every study of the last hour is looked at", reason=fault.title, count=len(found))
         return found
 
     async def _read(self, client: FhirClient, reads: Reads, study: str, tenant: str, deadline: float) -> None:
+        """One study; Unavailable while the record does not give it, nothing to repeat where it is gone."""
+        try:
+            await self._queue(client, reads, study, tenant, deadline)
+        except (NotFound, Gone):
+            _log.warning("a notified study is not in the record")
+        except FhirError as fault:
+            raise _due(fault) from fault
+
+    async def _queue(self, client: FhirClient, reads: Reads, study: str, tenant: str, deadline: float) -> None:
         wanted = await order(client, study, tenant=tenant, now=self._clock(), deadline=deadline)
         if wanted is None:
             _log.warning("a notified study has no patient or no Study Instance UID")
@@ -74,6 +91,10 @@ class NewStudies:
         progress = await reads.progress(wanted, deadline)
         if progress.state == "waiting":
             raise Unavailable(f"the read cannot be queued: {progress.why}", retry_after=AGAIN_S)
+
+
+def _due(fault: FhirError) -> Unavailable:
+    return Unavailable(f"the record does not give the study: {fault.title}", retry_after=AGAIN_S)
 
 
 async def order(client: FhirClient, study: str, *, tenant: str, now: datetime, deadline: float) -> Wanted | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +14,10 @@ from cds_service.rules.catalogue import Switch
 from cds_service.services.new_studies import NewStudies
 from fhir_adapters.addresses import Policy
 from fhir_adapters.client import FhirClient
+from fhir_adapters.errors import PagingCap
 from fhir_adapters.outbound import Outbound
+from fhir_adapters.read.events import ImagingStudyView
+from fhir_adapters.read.resources import Resources
 from tests.web.simulated import simulated
 
 STUDY = "ImagingStudy/demo-pneumonia-imaging-1"
@@ -22,7 +25,10 @@ STUDY = "ImagingStudy/demo-pneumonia-imaging-1"
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
-    with simulated() as (address, _store):
+    with simulated() as (address, store):
+        held = store.get("ImagingStudy", STUDY.partition("/")[2])
+        assert held is not None
+        store.put("ImagingStudy", "second", held.body.replace(b"urn:oid:2.25.", b"urn:oid:2.25.9"))
         yield address
 
 
@@ -38,12 +44,19 @@ class Queue:
         return Progress(state=self._state, why="too much is waiting")  # type: ignore[arg-type]
 
 
-def told(base: str, reference: str, queue: Queue | None, tenant: str = "", ai: Switch = Switch.ON) -> None:
+def told(
+    base: str,
+    reference: str,
+    queue: Queue | None,
+    tenant: str = "",
+    ai: Switch = Switch.ON,
+    client: type[FhirClient] = FhirClient,
+) -> None:
     async def run() -> None:
         async with Outbound(Policy(operator=[base.removesuffix("/simulator/fhir")])) as outbound:
 
             async def connect(_deadline: float) -> FhirClient:
-                return FhirClient(outbound, base)
+                return client(outbound, base)
 
             await NewStudies(connect, queue, lambda: datetime.now(UTC), lambda: ai)(reference, tenant)
 
@@ -70,6 +83,50 @@ def test_a_study_the_record_does_not_hold_is_let_go(base: str) -> None:
     queue = Queue()
     told(base, "ImagingStudy/none", queue)
     assert queue.wanted == []
+
+
+class Vanishing(FhirClient):
+    """Lists a study before all others that is no longer there when it is read."""
+
+    async def search(self, query: str, *, deadline: float) -> AsyncIterator[Resources]:
+        async for page in super().search(query, deadline=deadline):
+            if "_lastUpdated" in query:
+                page.views.insert(0, ImagingStudyView(id="gone"))
+            yield page
+
+
+class Capped(FhirClient):
+    """Has more pages than are read."""
+
+    async def search(self, query: str, *, deadline: float) -> AsyncIterator[Resources]:
+        async for page in super().search(query, deadline=deadline):
+            yield page
+        if "_lastUpdated" in query:
+            raise PagingCap("GET ImagingStudy", detail="20 pages")
+
+
+@pytest.mark.parametrize("client", [Vanishing, Capped])
+def test_one_study_that_vanished_or_a_page_too_many_costs_the_others_nothing(
+    base: str, client: type[FhirClient]
+) -> None:
+    usual, queue = Queue(), Queue()
+    told(base, "", usual)
+    told(base, "", queue, client=client)
+    assert [wanted.study_reference for wanted in queue.wanted] == [wanted.study_reference for wanted in usual.wanted]
+    assert len(queue.wanted) > 1
+
+
+def test_one_study_that_cannot_be_queued_lets_the_others_go_first_and_is_told_again(base: str) -> None:
+    class Full(Queue):
+        async def progress(self, wanted: Wanted, deadline: float) -> Progress:
+            self._state = "preparing" if self.wanted else "waiting"
+            return await super().progress(wanted, deadline)
+
+    usual, queue = Queue(), Full()
+    told(base, "", usual)
+    with pytest.raises(Unavailable, match="too much is waiting"):
+        told(base, "", queue)
+    assert len(queue.wanted) == len(usual.wanted)
 
 
 def test_without_a_model_or_with_ai_off_nothing_is_read_and_nothing_repeated(base: str) -> None:
