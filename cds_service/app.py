@@ -33,6 +33,7 @@ from cds_service.services.order_triage import OrderTriage
 from cds_service.services.patient_summary import PatientSummary
 from cds_service.services.service import Service
 from cds_service.settings import Settings, Subscription
+from cds_service.web import preparing
 from cds_service.web.keys import attach_keys, signing_key
 from cds_service.web.review.router import Review, attach_review, none_made
 from cds_service.web.subscriptions import OnStudy, Subscriptions, attach_subscriptions
@@ -68,6 +69,8 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     attach_keys(app, signing_key(settings))
     attach_subscriptions(app, Subscriptions(settings.subscriptions, _on_study(parts, made)))
     if settings.mode != "production":
+        if made is not None:
+            preparing.attach_preparing(app, made.jobs.look)
         from cds_service.web.simulator.router import attach_simulator
 
         attach_simulator(app, base_url=settings.public_url, clock=_clock, folder=settings.state_dir / "simulator")
@@ -144,7 +147,9 @@ def _assessed(parts: Parts, made: Assessments | None) -> Assessed | None:
     """A model's texts as services ask for them; None where no model words any."""
     if made is None or made.texts is None:
         return None
-    return Assessed(made.texts, parts.zone, labels=parts.settings.triage_label == "on")
+    settings = parts.settings
+    pages = f"{settings.public_url.rstrip('/')}{preparing.PATH}" if settings.mode != "production" else ""
+    return Assessed(made.texts, parts.zone, labels=settings.triage_label == "on", pages=pages)
 
 
 def _on_study(parts: Parts, made: Assessments | None) -> OnStudy:

@@ -88,6 +88,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     why: str = ""
     shown: bool = True
     prompt: str = ""  # 'triage@1 sha256:…'
+    key: str = ""  # of one that is pending: the address of its page (web/preparing.py)
 
 
 class _Open(NamedTuple):
@@ -202,7 +203,8 @@ class Texts:
                 if fits and not why:
                     awaited.append(each)
             state: Progress = "failed" if why else "pending"
-            found[each.place] = ready or self._outcome(each.wanted, state, why, shown=shown)
+            key = "" if why else each.key
+            found[each.place] = ready or self._outcome(each.wanted, state, why, shown=shown, key=key)
         if awaited and self._jobs is not None:
             until = asked.deadline - RESERVE_S
             await asyncio.gather(*(self._jobs.wait(each.key, until) for each in awaited))
@@ -274,8 +276,9 @@ class Texts:
         checked = numbered(kept, ranged(self._tasks[wanted.task], subject).facts)
         return Outcome(task=wanted.task, state="ready", checked=checked, shown=shown, prompt=checked.prompt)
 
-    def _outcome(self, wanted: Wanted, state: Progress, why: str, *, shown: bool) -> Outcome:
-        return Outcome(task=wanted.task, state=state, why=why, shown=shown, prompt=self._tasks[wanted.task].label)
+    def _outcome(self, wanted: Wanted, state: Progress, why: str, *, shown: bool, key: str = "") -> Outcome:
+        prompt = self._tasks[wanted.task].label
+        return Outcome(task=wanted.task, state=state, why=why, shown=shown, prompt=prompt, key=key)
 
 
 def _mark(tenant: str, patient: str) -> str:

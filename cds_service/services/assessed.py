@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.texts import Outcome, Questions, Texts, Wanted
+from cds_service.hooks.protocol import Link
 from cds_service.models.summarise import Summary
 from cds_service.record.facts import Order
 from cds_service.record.salience import Selection, rank
@@ -41,10 +42,14 @@ class Opinion(Struct, frozen=True, kw_only=True):
 
 
 class Assessed:
-    """What a service needs of the assessments for one call. ``labels``: provisional labels may be shown."""
+    """What a service needs of the assessments for one call.
 
-    def __init__(self, texts: Texts, zone: ZoneInfo, *, labels: bool = False) -> None:
+    ``labels``: provisional labels may be shown. ``pages``: address below which each text under way has its page, '' for none.
+    """
+
+    def __init__(self, texts: Texts, zone: ZoneInfo, *, labels: bool = False, pages: str = "") -> None:
         self._texts = texts
+        self._pages = pages
         self._zone = zone
         self.labels = labels
 
@@ -75,6 +80,12 @@ class Assessed:
             )
             for order in drafts
         ]
+
+    def links(self, outcome: Outcome) -> list[Link]:
+        """To the page of a text that is being prepared; the client's profile decides whether a card keeps it."""
+        if not (self._pages and outcome.key):
+            return []
+        return [Link(label="How the AI draft is getting on", url=f"{self._pages}/{outcome.key}", type="absolute")]
 
     def warm_chart(self, call: Call, chart: Chart) -> None:
         """Have made what opening this chart will ask for; returns at once."""

@@ -61,8 +61,8 @@ class PatientSummary:
         alerts = [f for f in shown.findings if f.severity is not Severity.INFO]
         remarks = [f for f in shown.findings if f.severity is Severity.INFO]
         fixed = _summary_card(summary, remarks, chart.record, sheet, said, left_out(selection, summary))
-        if fixed and said and outcomes[0].key and self._assessed:
-            fixed = layout.with_links(fixed, self._assessed.links(outcomes[0]))
+        if fixed and said and outcomes and self._assessed and (links := self._assessed.links(outcomes[0])):
+            fixed = layout.Laid(replace(fixed.card, links=links), fixed.issued)
         optional = _considerations(outcomes[1], chart.record, sheet) if outcomes else []
         laid = layout.arrange(alerts, [fixed] if fixed else [], sheet, optional)
         answer = shown.answer(laid, chart, _counts(summary))

@@ -57,6 +57,11 @@ def refusal(message: str) -> str:
     return _template("refusal.html.j2").render(message=message)
 
 
+def preparing(title: str, said: str) -> str:
+    """How a text is getting on."""
+    return _template("preparing.html.j2").render(title=title, said=said)
+
+
 def moment(written: str) -> str:
     """An ISO 8601 time to the minute, in UTC where it has an offset; anything else as it is written."""
     try:
