@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from cds_service.commands.calc import calc
 from cds_service.errors import CdsError
-from cds_service.rules.calc_cli import calc
 from cds_service.rules.catalogue import Switch
 
 app = typer.Typer(
@@ -59,7 +59,7 @@ def demo(
     ] = "",
 ) -> None:
     """Start the service with the EHR simulator and demo patients, fire two hooks at it, print the cards."""
-    from cds_service.demo import run
+    from cds_service.commands.demo import run
 
     try:
         raise typer.Exit(asyncio.run(run(once=once, port=port, model=model)))
@@ -87,8 +87,8 @@ def call(
     as_json: Annotated[bool, typer.Option("--json", help="Print the response body unchanged.")] = False,
 ) -> None:
     """Act as a CDS client: build a request, send it, print the cards."""
-    from cds_service.call import DEFAULT_USER, Ask
-    from cds_service.calling import run
+    from cds_service.commands.call import DEFAULT_USER, Ask
+    from cds_service.commands.calling import run
 
     ask = Ask(
         hook=hook,
@@ -128,7 +128,7 @@ def image(
     as_json: AsJson = False,
 ) -> None:
     """Show exactly what the image model would see, with every step taken. Exit code 3 when it is refused."""
-    from cds_service.imaging.image_command import run
+    from cds_service.commands.image import run
     from cds_service.settings import load
 
     try:
@@ -152,7 +152,7 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Read one study with the image model and print it; --draft keeps it. Exit code 3 when no read is made."""
-    from cds_service.imaging.read_command import Asked, run
+    from cds_service.commands.read import Asked, run
     from cds_service.settings import load
 
     asked = Asked(study=study, file=file, ask=ask, patient=patient, draft=draft or write, write=write, client=client)
@@ -172,7 +172,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from one record with the text model, each statement checked. Exit code 3 when it is discarded."""
-    from cds_service.asking import run
+    from cds_service.commands.ask import run
     from cds_service.settings import load
 
     who, base = patient.removeprefix("Patient/"), fhir.rstrip("/")
@@ -229,7 +229,7 @@ def ai(state: Switch, config: Config = None) -> None:
 
 
 def _operate(name: str, config: Path | None, *arguments: object) -> None:
-    from cds_service import operating
+    from cds_service.commands import operating
     from cds_service.settings import load
 
     try:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.call import Ask
-from cds_service.calling import Caller
-from cds_service.demo import embedded
+from cds_service.commands.call import Ask
+from cds_service.commands.calling import Caller
+from cds_service.commands.demo import embedded
 from cds_service.web.simulator.patients import load_patients
 
 BLOCKED_S = 0.25  # far above the few milliseconds a callback takes, far below what a clinician would notice
@@ -22,7 +22,7 @@ ANSWER_EVERYTHING = """
 import asyncio, sys
 from pathlib import Path
 from cds_service.app import heavy_modules
-from cds_service.demo import embedded
+from cds_service.commands.demo import embedded
 from tests.test_web_process import call_everything
 
 async def main():

@@ -15,7 +15,6 @@ from cds_service.errors import ConfigurationError
 from cds_service.hooks.ledger import Ledger
 from cds_service.hooks.replay import ReplayStore
 from cds_service.imaging.viewer import Viewer
-from cds_service.imaging.wiring import viewer as viewer_of
 from cds_service.metrics import Metrics
 from cds_service.models import engines
 from cds_service.rules.pack import Pack, load_pack
@@ -27,6 +26,7 @@ from cds_service.switches import Switches
 from cds_service.tracing import Tracing
 from cds_service.wiring.drafting import drafts
 from cds_service.wiring.outside import dicomweb_url, policy
+from cds_service.wiring.viewing import viewer as viewer_of
 from fhir_adapters.outbound import Outbound
 
 

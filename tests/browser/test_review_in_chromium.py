@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from cds_service.calling import Caller
+from cds_service.commands.calling import Caller
 from cds_service.models import engines
 from tests.imaging.image_engines import Probeable
 from tests.imaging.test_from_study_to_report import demo as imaging_demo

@@ -17,9 +17,9 @@ import pytest
 from pydantic import SecretStr
 
 from cds_service.app import create_app
-from cds_service.call import Ask
-from cds_service.calling import Caller
-from cds_service.demo import _free_port
+from cds_service.commands.call import Ask
+from cds_service.commands.calling import Caller
+from cds_service.commands.demo import _free_port
 from cds_service.models import engines
 from cds_service.serve import server
 from cds_service.settings import Settings, Subscription

@@ -19,7 +19,7 @@ import msgspec
 from starlette.testclient import TestClient
 
 from cds_service import app as composition
-from cds_service.call import Ask, build_request, choose
+from cds_service.commands.call import Ask, build_request, choose
 from cds_service.hooks.protocol import Services
 from cds_service.settings import Settings
 from cds_service.web.simulator.patients import DemoPatient, load_patients

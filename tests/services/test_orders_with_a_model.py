@@ -15,11 +15,11 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from cds_service.app import create_app
+from cds_service.commands.operating import set_ai, set_service
 from cds_service.db.engine import open_engine
 from cds_service.db.models import audit_event
 from cds_service.models.engine import Request
 from cds_service.models.faults import NotJson
-from cds_service.operating import set_ai, set_service
 from cds_service.rules.catalogue import Switch
 from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand

@@ -17,9 +17,9 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from cds_service.app import create_app
+from cds_service.commands.operating import set_ai
 from cds_service.db.engine import open_engine
 from cds_service.models.faults import NotJson, ServerFault
-from cds_service.operating import set_ai
 from cds_service.rules.catalogue import Switch
 from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand

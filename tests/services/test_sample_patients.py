@@ -13,10 +13,10 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 
-from cds_service.call import Ask
-from cds_service.calling import Caller, from_bundle
-from cds_service.demo import embedded
-from cds_service.terminal import STYLE
+from cds_service.commands.call import Ask
+from cds_service.commands.calling import Caller, from_bundle
+from cds_service.commands.demo import embedded
+from cds_service.commands.terminal import STYLE
 
 pytestmark = pytest.mark.sample_data
 

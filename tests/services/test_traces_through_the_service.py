@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.testclient import TestClient
 
-from cds_service import demo, otlp
+from cds_service import otlp
 from cds_service.app import create_app
+from cds_service.commands import demo
 from cds_service.settings import Settings
 from cds_service.tracing import ATTRIBUTES
 from cds_service.web.simulator.patients import load_patients

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 from valid_inputs import OTHER_UNITS, RESULT_KEYS, VALID
 
-from cds_service.rules.calc_cli import calc
+from cds_service.commands.calc import calc
 from cds_service.rules.calculators import run
 
 app = typer.Typer()

@@ -14,15 +14,15 @@ from typing import Any
 import uvicorn
 from rich.console import Console
 
-from cds_service import demo_model
 from cds_service.app import create_app
-from cds_service.call import Ask
-from cds_service.calling import Caller
+from cds_service.commands import demo_model
+from cds_service.commands.call import Ask
+from cds_service.commands.calling import Caller
+from cds_service.commands.terminal import print_cards, print_outcome
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.serve import server
 from cds_service.settings import Settings
 from cds_service.settings import load as load_settings
-from cds_service.terminal import print_cards, print_outcome
 from cds_service.web.simulator.patients import load_patients
 
 HOST = "127.0.0.1"

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urljoin
 import msgspec
 from rich.console import Console
 
-from cds_service.call import Ask, Query, build_request, choose
+from cds_service.commands.call import Ask, Query, build_request, choose
+from cds_service.commands.terminal import print_cards, print_outcome
 from cds_service.errors import CdsError, Unavailable
 from cds_service.hooks.protocol import Services
-from cds_service.terminal import print_cards, print_outcome
-from fhir_adapters import errors
+from fhir_adapters import errors, json_guard
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.outbound import Outbound
 
@@ -48,7 +48,10 @@ class Caller:
         status, body = await self._send("GET", f"{self._url}/cds-services", b"", JSON)
         if status != 200:
             raise Unavailable(f"{self._url}/cds-services answered {status}; is it a CDS Hooks service?")
-        return msgspec.json.decode(body, type=Services)
+        try:
+            return json_guard.decode(body, Services)
+        except json_guard.JsonRefused as fault:
+            raise Unavailable(f"{self._url}/cds-services is no discovery document: {fault}") from None
 
     async def post(self, ask: Ask, query: Query | None) -> tuple[int, bytes]:
         """One hook call: status and body as they came."""
@@ -127,8 +130,8 @@ async def run(ask: Ask, *, service_url: str, bundle: Path | None, prefetch: bool
 def _print(status: int, body: bytes, ask: Ask) -> None:
     console = Console()
     try:
-        answer = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        answer = json_guard.decode(body)
+    except json_guard.JsonRefused:
         answer = {}
     if status == 200:
         print_cards(answer, console, title=f"{ask.hook} · patient {ask.patient}")
@@ -147,7 +150,7 @@ async def service_at_hand() -> AsyncIterator[str]:
         async with Caller(DEFAULT_URL) as caller:
             await caller.services()
     except CdsError:
-        from cds_service.demo import embedded
+        from cds_service.commands.demo import embedded
 
         _say(f"no service answers on {DEFAULT_URL}: one is started for this call")
         with TemporaryDirectory(prefix="medgemma-cds-") as state:

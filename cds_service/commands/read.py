@@ -20,7 +20,6 @@ from cds_service.imaging.read import Read
 from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import Viewer
-from cds_service.imaging.wiring import viewer
 from cds_service.metrics import Metrics
 from cds_service.models import engines
 from cds_service.models.engine import Engine
@@ -29,6 +28,7 @@ from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
 from cds_service.services.imaging_read import NOTICE
 from cds_service.settings import Settings
+from cds_service.wiring.viewing import viewer
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.outbound import Outbound
 
@@ -56,7 +56,7 @@ async def run(settings: Settings, asked: Asked, *, as_json: bool) -> int:
     telemetry.configure(settings.mode)  # to standard error: what is printed is the read alone
     if not asked.patient:
         return await _alone(settings, asked, as_json)
-    from cds_service.imaging.read_for_record import opened
+    from cds_service.commands.read_for_record import opened
 
     async with opened(settings, write=asked.write) as house:
         wanted = await house.order(asked.study, asked.patient, asked.client) if asked.study else None

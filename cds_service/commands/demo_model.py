@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
@@ -16,6 +15,7 @@ from cds_service.models import engines
 from cds_service.models.families.variants import variant
 from cds_service.services.assessed import DRAFTED
 from cds_service.settings import Settings
+from fhir_adapters import json_guard
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.errors import FhirError, UnsafeAddress
 from fhir_adapters.outbound import Outbound
@@ -104,8 +104,8 @@ async def _look(door: Outbound, kind: Kind) -> Running | None:
     deadline = asyncio.get_running_loop().time() + LOOK_S
     try:
         reply = await door.request("GET", f"{kind.url}/v1/models", deadline=deadline)
-        listed = [each.id for each in msgspec.json.decode(reply.body, type=_Models).data]
-    except (FhirError, msgspec.DecodeError):
+        listed = [each.id for each in json_guard.decode(reply.body, _Models).data]
+    except (FhirError, json_guard.JsonRefused):
         return None  # nobody there, or something else on the port
     best = sorted(listed, key=lambda name: "medgemma" not in name.lower())
     return Running(kind, best[0]) if best and reply.status == 200 else None

@@ -20,7 +20,8 @@ from rich.console import Console
 from cds_service import telemetry
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.tasks import load_tasks
-from cds_service.calling import from_bundle, service_at_hand
+from cds_service.commands.calling import from_bundle, service_at_hand
+from cds_service.commands.operating import require_ai
 from cds_service.errors import BadRequest, ConfigurationError, Unavailable
 from cds_service.metrics import Metrics
 from cds_service.models import engines
@@ -28,7 +29,6 @@ from cds_service.models.engine import Engine
 from cds_service.models.faults import EngineFault
 from cds_service.models.prompting.templates import load as load_prompts
 from cds_service.models.standing import Standing
-from cds_service.operating import require_ai
 from cds_service.record import salience, wording
 from cds_service.record.build import build
 from cds_service.record.facts import Record

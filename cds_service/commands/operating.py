@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
+from cds_service.commands.rules_report import RuleReport, report
 from cds_service.db.gateway import Gateway
 from cds_service.errors import BadRequest, Unavailable
 from cds_service.rules.catalogue import Severity, Switch
 from cds_service.rules.pack import load_pack
-from cds_service.rules.report import RuleReport, report
 from cds_service.settings import Settings
 from cds_service.switches import AI, read, write
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cds_service.audit import Audit
+from cds_service.commands.rules_report import REVIEW_FIRES, RuleReport, report
 from cds_service.hooks.protocol import Coding
-from cds_service.rules.report import REVIEW_FIRES, RuleReport, report
 from tests.db import postgres as fixtures
 from tests.hooks.ledger_fixtures import START, TENANT, House, call, card, entry, soon
 

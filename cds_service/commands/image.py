@@ -11,8 +11,8 @@ import msgspec
 
 from cds_service.errors import ConfigurationError
 from cds_service.imaging.seen import Refused, Seen
-from cds_service.imaging.wiring import viewer
 from cds_service.settings import Settings
+from cds_service.wiring.viewing import viewer
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.errors import UnsafeAddress
 from fhir_adapters.outbound import Outbound

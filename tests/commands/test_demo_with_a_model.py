@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cds_service import demo, demo_model
+from cds_service.commands import demo, demo_model
 from cds_service.errors import ConfigurationError
 from tests.models.answering_engine import Server, least, obedient, serving
 

@@ -14,7 +14,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from cds_service.cli import app
-from cds_service.operating import set_ai
+from cds_service.commands.operating import set_ai
 from cds_service.rules.catalogue import Switch
 from cds_service.settings import Settings
 from tests.conformance import bodies

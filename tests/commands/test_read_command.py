@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from cds_service import telemetry
 from cds_service.cli import app
+from cds_service.commands.read import Asked, run
 from cds_service.errors import NotAllowed
-from cds_service.imaging.read_command import Asked, run
 from cds_service.models import engines
 from cds_service.settings import Settings
 from cds_service.web.simulator.store import Store

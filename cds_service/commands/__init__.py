@@ -1,0 +1,1 @@
+"""What the command line does beyond serving: each command once, composed from the same rooms as the service."""
