@@ -67,7 +67,8 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     why = none_made(imaging=settings.imaging, engine=settings.image_engine)
     attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer, none_made=why))
     attach_keys(app, signing_key(settings))
-    attach_subscriptions(app, Subscriptions(settings.subscriptions, _on_study(parts, made)))
+    told = Subscriptions(settings.subscriptions, _on_study(parts, made), parts.audit, parts.metrics.count)
+    attach_subscriptions(app, told)
     if settings.mode != "production":
         if made is not None:
             preparing.attach_preparing(app, made.jobs.look)

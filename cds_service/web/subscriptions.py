@@ -6,6 +6,7 @@ the Subscriptions R5 Backport. Nothing of a body is used but the types and ids i
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -15,35 +16,66 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cds_service.errors import BadRequest, BodyTooLarge, CdsError, NotAllowed, UnknownService
+from cds_service.errors import BadRequest, BodyTooLarge, CdsError, NotAllowed, Unavailable, UnknownService
+from cds_service.hooks.ports import Audit
 from cds_service.settings import Subscription
 from fhir_adapters import json_guard
 from fhir_adapters.templates import is_id
 
 MAX_BYTES = 1024 * 1024
 MOST = 100  # references of one notification
+PATIENCE_S = 20.0  # with a record or a queue that takes none of them
 STUDY = "ImagingStudy/"
 OnStudy = Callable[[str, Subscription], Awaitable[None]]  # 'ImagingStudy/ID', '' where none is named; who told
 
 
 class Subscriptions:
     """Takes notifications of the subscriptions in the settings. ``on_study`` queues a read; its failure is the sender's
-    503, so that it tells us again."""
+    503, so that it tells us again. What is refused leaves an audit line and is counted, as a hook call's refusal does."""
 
-    def __init__(self, known: Mapping[str, Subscription], on_study: OnStudy) -> None:
+    def __init__(
+        self, known: Mapping[str, Subscription], on_study: OnStudy, audit: Audit, count: Callable[[str], None]
+    ) -> None:
         self._known = known
         self._on_study = on_study
+        self._audit = audit
+        self._count = count
 
     async def notified(self, request: Request) -> Response:
         """200 once the re-reads are queued; 404 unknown id, 403 wrong secret, 413 too long, 400 no FHIR."""
         try:
             subscription = self._admit(request)
-            for reference in references(await _body(request)):
-                await self._on_study(reference, subscription)
+            await self._queue(references(await _body(request)), subscription)
         except CdsError as fault:
+            self._refused(fault, request.path_params["id"])
             headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
             return Response(status_code=fault.status, headers=headers)
         return Response(status_code=200)
+
+    async def _queue(self, named: list[str], subscription: Subscription) -> None:
+        """Each study; one that is still due lets the others go first, then the sender is to tell us again."""
+        due: Unavailable | None = None
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        for reference in named:
+            try:
+                await self._on_study(reference, subscription)
+            except Unavailable as fault:
+                due = fault
+                if asyncio.get_running_loop().time() > until:
+                    break
+        if due is not None:
+            raise due
+
+    def _refused(self, fault: CdsError, own_id: str) -> None:
+        """An id of ours is named, one somebody made up is not."""
+        self._count(f"refused:{fault.status}")
+        self._audit.write(
+            "notification refused",
+            service=f"subscriptions/{own_id}" if own_id in self._known else "subscriptions",
+            status=fault.status,
+            reason=fault.message,
+            outcome="security" if isinstance(fault, NotAllowed | UnknownService) else "refused",
+        )
 
     def _admit(self, request: Request) -> Subscription:
         subscription = self._known.get(request.path_params["id"])

@@ -13,10 +13,12 @@ from joserfc.jwk import ECKey, RSAKey
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
+from cds_service.app import create_app
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.settings import Settings, Subscription
 from cds_service.web.keys import attach_keys, signing_key
 from cds_service.web.subscriptions import Subscriptions, attach_subscriptions
+from tests.conformance.minimal import Counts, Lines
 
 SECRET = "a-secret-of-some-length"
 HEADERS = {"X-Subscription-Secret": SECRET}
@@ -28,14 +30,20 @@ def seen() -> list[str]:
 
 
 @pytest.fixture
-def client(seen: list[str]) -> Iterator[TestClient]:
+def refusals() -> tuple[Lines, Counts]:
+    return Lines(), Counts()
+
+
+@pytest.fixture
+def client(seen: list[str], refusals: tuple[Lines, Counts]) -> Iterator[TestClient]:
     async def on_study(reference: str, _subscription: Subscription) -> None:
         if reference.endswith("/busy"):
             raise Unavailable("the queue is full", retry_after=7)
         seen.append(reference)
 
     app = FastAPI()
-    attach_subscriptions(app, Subscriptions({"pacs": Subscription(secret=SecretStr(SECRET))}, on_study))
+    known = {"pacs": Subscription(secret=SecretStr(SECRET))}
+    attach_subscriptions(app, Subscriptions(known, on_study, refusals[0], refusals[1].count))
     with TestClient(app) as made:
         yield made
 
@@ -90,6 +98,42 @@ def test_an_unknown_id_a_wrong_secret_and_bodies_that_are_none_are_refused(clien
         assert client.post("/subscriptions/pacs", content=body, headers=HEADERS).status_code == 400
     assert client.post("/subscriptions/pacs", content=b" " * (1024 * 1024 + 1), headers=HEADERS).status_code == 413
     assert seen == []
+
+
+def test_who_knocks_in_vain_leaves_an_audit_line_and_a_count(
+    client: TestClient, refusals: tuple[Lines, Counts]
+) -> None:
+    for _ in range(3):
+        client.post("/subscriptions/pacs", headers={"X-Subscription-Secret": "guess"})
+    client.post("/subscriptions/made-up-by-a-stranger", headers=HEADERS)
+    client.post("/subscriptions/pacs", content=b"{", headers=HEADERS)
+    lines, counts = refusals
+    assert {event for event, _ in lines.lines} == {"notification refused"}
+    assert [(f["service"], f["status"], f["outcome"]) for _, f in lines.lines] == [
+        *[("subscriptions/pacs", 403, "security")] * 3,
+        ("subscriptions", 404, "security"),
+        ("subscriptions/pacs", 400, "refused"),
+    ]
+    assert counts.counted == {"refused:403": 3, "refused:404": 1, "refused:400": 1}
+    assert "guess" not in repr(lines.lines)
+
+
+def test_a_knock_at_the_real_service_is_in_its_audit_file_and_metrics(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    settings = Settings(mode="demo", state_dir=tmp_path, audit_file=file)
+    settings.subscriptions["pacs"] = Subscription(secret=SecretStr(SECRET))
+    with TestClient(create_app(settings)) as client:
+        assert client.post("/subscriptions/pacs").status_code == 403
+        assert 'cds_refused_total{status="403"} 1.0' in client.get("/metrics").text
+    (line,) = [json.loads(each) for each in file.read_text().splitlines()]
+    assert (line["event"], line["service"], line["status"]) == ("notification refused", "subscriptions/pacs", 403)
+    assert line["reason"] == "wrong secret"
+
+
+def test_one_study_that_cannot_be_queued_holds_up_no_other(client: TestClient, seen: list[str]) -> None:
+    body = backport("event-notification", "ImagingStudy/busy", "ImagingStudy/s2")
+    assert client.post("/subscriptions/pacs", json=body, headers=HEADERS).status_code == 503
+    assert seen == ["ImagingStudy/s2"]
 
 
 def test_a_read_that_cannot_be_queued_is_told_again_by_the_sender(client: TestClient) -> None:
