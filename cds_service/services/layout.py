@@ -1,14 +1,15 @@
 """Findings → cards. The cap of DESIGN §5.3 is kept here: at most N cards, never a critical finding dropped.
 
 Each finding prints its inputs with dates and resources, what was missing, and its source. A card that merges several
-lists every one of them; when the client's length limit cuts the explanations, a line says how many were left out and
-where they are.
+lists every one of them; where the client's length limit leaves no room for an explanation, the resources it rests on
+and its rule stand in its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -29,7 +30,8 @@ RULE_SYSTEM = "urn:medgemma-cds:rule"
 OVERRIDE_SYSTEM = "urn:medgemma-cds:override-reason"
 LABEL = "MedGemma CDS rules"
 MERGED_TOPIC = {"critical": "criticalfindings", "warning": "warnings", "info": "remarks"}
-ROOM_FOR_NOTE = 160  # characters kept free for the line that says what was left out
+ROOM_FOR_NOTE = 80  # characters kept free for the line that says how many explanations were left out
+NAMED = 4  # resources named in place of an explanation that does not fit
 
 
 class Sheet(Struct, frozen=True, kw_only=True):
@@ -166,24 +168,10 @@ def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
     title = f"{len(findings)} findings, {critical} critical: " if mixed else f"{len(findings)} findings: "
     if critical == len(findings):
         title = f"{critical} critical findings: "
-    head = [
+    listed = "\n".join(
         f"{n}. **{escape(f.summary)}**" + (" (critical)" if mixed and f.severity is Severity.CRITICAL else "")
         for n, f in enumerate(findings, 1)
-    ]
-    parts, left_out = ["\n".join(head)], 0
-    room = sheet.profile.detail_length - len(parts[0]) - ROOM_FOR_NOTE
-    for number, finding in enumerate(findings, 1):
-        text = f"\n\n**{number}. {escape(finding.rule.title)}**\n\n{block(finding, sheet.zone)}"
-        if len(text) > room:
-            left_out += 1
-            continue
-        room -= len(text)
-        parts.append(text)
-    if left_out:
-        parts.append(
-            f"\n\nThe explanations of {left_out} of these findings did not fit into this view; "
-            "they stand in the patient-view card of the same patient."
-        )
+    )
     return _lay(
         sheet,
         findings,
@@ -193,8 +181,47 @@ def merged(findings: Sequence[Finding], sheet: Sheet) -> Laid:
             label=LABEL,
             topic=Coding(code=MERGED_TOPIC[worst.value], system=RULE_SYSTEM, display=f"Several {worst.value} findings"),
         ),
-        detail="".join(parts),
+        detail=listed + _explained(findings, sheet, sheet.profile.detail_length - len(listed)),
     )
+
+
+def _explained(findings: Sequence[Finding], sheet: Sheet, room: int) -> str:
+    """Every finding in full while ``room`` lasts; of the others, the resources they rest on and their rules."""
+    full = [
+        f"\n\n**{number}. {escape(finding.rule.title)}**\n\n{block(finding, sheet.zone)}"
+        for number, finding in enumerate(findings, 1)
+    ]
+    if sum(map(len, full)) <= room:
+        return "".join(full)
+    brief = [_brief(number, finding) for number, finding in enumerate(findings, 1)]
+    spare = room - sum(map(len, brief))
+    if spare < 0:
+        kept = _within(brief, room - ROOM_FOR_NOTE)
+        left = len(brief) - kept
+        return "".join(brief[:kept]) + f"\n\nThe explanations of {left} findings did not fit into this view."
+    parts = []
+    for text, short in zip(full, brief, strict=True):
+        fits = len(text) - len(short) <= spare
+        spare -= len(text) - len(short) if fits else 0
+        parts.append(text if fits else short)
+    return "".join(parts)
+
+
+def _brief(number: int, finding: Finding) -> str:
+    """What stands in place of an explanation that does not fit."""
+    named = list(dict.fromkeys(fact.reference for fact in finding.facts if fact.reference))
+    others = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    rests = f" It rests on {escape(', '.join(named[:NAMED]))}{others}." if named else ""
+    rules = ", ".join(f"{part.rule.id} {part.rule.version}" for part in finding.parts)
+    return (
+        f"\n\n**{number}. {escape(finding.rule.title)}**\n\nThe explanation did not fit into this view.{rests} "
+        f"*Rule {escape(rules)}.*"
+    )
+
+
+def _within(texts: Sequence[str], room: int) -> int:
+    """How many of the texts, from the first on, fit into ``room`` characters."""
+    return sum(total <= room for total in accumulate(map(len, texts)))
 
 
 def _lay(

@@ -19,7 +19,7 @@ from cds_service.services.raising import Suggested
 from cds_service.services.service import IssuedCard
 
 SUGGESTS = "AI suggests"
-ROOM_FOR_NAMES = 60  # characters of the orders' names in a headline
+ROOM_FOR_NAMES = 40  # characters of the orders' names in a headline
 
 
 def raised(order: Order, priority: str) -> Raw:
@@ -66,14 +66,19 @@ def card(suggested: Sequence[Suggested], sheet: layout.Sheet, facts: cited.Facts
     return layout.with_suggestions(laid, [_suggestion(each) for each in suggested], sheet)
 
 
+def _said(code: str) -> str:
+    """A request-priority as people read it: FHIR ranks asap above urgent, and many read it the other way round."""
+    return "asap (above urgent)" if code == "asap" else code
+
+
 def _suggestion(each: Suggested) -> Suggestion:
-    order, before = each.order, each.order.priority or "routine (not stated)"
+    order, before, after = each.order, each.order.priority or "routine (not stated)", _said(each.priority)
     mark = f"{SUGGESTS}: set" if each.model is not None else "Set"
     return layout.suggestion(
-        layout.fit(f"{mark} priority {each.priority}: {order.label}", 100),
+        layout.fit(f"{mark} priority {after}: {order.label}", 100),
         Action(
             type="update",
-            description=layout.fit(f"Change the priority of {order.label} from {before} to {each.priority}", 200),
+            description=layout.fit(f"Change the priority of {order.label} from {before} to {after}", 200),
             resource=raised(order, each.priority),
         ),
     )
@@ -84,11 +89,11 @@ def _summary(suggested: Sequence[Suggested], findings: Sequence[Finding], limit:
     labels = [each.order.label for each in suggested]
     names = labels[0] if len(labels) == 1 else f"{len(labels)} orders ({layout.fit_list(labels, ROOM_FOR_NAMES)})"
     if first.model is None:
-        return layout.fit_list(_why(findings), limit, f"Consider priority {first.priority} for {names}: ")
-    said = f"{SUGGESTS} priority {first.priority} for {names} ({assessed.DRAFTED})"
+        return layout.fit_list(_why(findings), limit, f"Consider priority {_said(first.priority)} for {names}: ")
+    said = f"{SUGGESTS} priority {_said(first.priority)} for {names} ({assessed.DRAFTED})"
     if not first.floor:
         return layout.fit(said, limit)
-    return layout.fit_list(_why(first.findings), limit, f"{said}; rules ask for at least {first.floor}: ")
+    return layout.fit_list(_why(first.findings), limit, f"{said}; rules ask for at least {_said(first.floor)}: ")
 
 
 def _label(suggested: Sequence[Suggested]) -> str:
@@ -118,7 +123,7 @@ def _detail(
     if by_rules:
         rows = ["| Order | Priority now | Suggested at least |", "| --- | --- | --- |"]
         rows += [
-            f"| {escape(each.order.label)} | {each.order.priority or 'not stated'} | {each.floor} |"
+            f"| {escape(each.order.label)} | {each.order.priority or 'not stated'} | {_said(each.floor)} |"
             for each in by_rules
         ]
         parts.append(
@@ -135,8 +140,8 @@ def _said_by_model(each: Suggested, facts: cited.Facts) -> str:
     model = each.model
     if model is None:
         return ""
-    now, rules = each.order.priority or "not stated", each.floor or "no more than it has"
-    title = f"**{SUGGESTS} {each.priority}: {escape(each.order.label)}** ({escape(assessed.label(model))})"
+    now, rules = each.order.priority or "not stated", _said(each.floor) or "no more than it has"
+    title = f"**{SUGGESTS} {_said(each.priority)}: {escape(each.order.label)}** ({escape(assessed.label(model))})"
     standing = f"Priority now: {escape(now)}. Rules ask for: {rules}. The model may raise a priority, never lower one."
     if model.provisional:
         standing += " Provisional: a label without its reasons, which are being prepared."
