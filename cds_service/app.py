@@ -118,7 +118,7 @@ def _house(parts: Parts, made: Assessments | None) -> House:
     return House(
         settings=parts.settings,
         services={s.id: s for s in _services(parts, made)},
-        clients=ClientAuth(parts.settings, json_fetcher(parts.outbound), shared=token_ids),
+        clients=ClientAuth(parts.settings, json_fetcher(parts.outbound, parts.metrics.count), shared=token_ids),
         replay=parts.replay,
         ledger=parts.ledger,
         audit=parts.audit,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from cds_service.settings import Settings
+from cds_service.telemetry import log
 from fhir_adapters import json_guard
 from fhir_adapters.addresses import Policy, origin_of
-from fhir_adapters.errors import FhirError
+from fhir_adapters.errors import FhirError, for_status
 from fhir_adapters.outbound import Outbound
+
+_log = log(__name__)
 
 
 def policy(settings: Settings) -> Policy:
@@ -28,15 +31,24 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def json_fetcher(outbound: Outbound) -> Callable[[str, float], Awaitable[object | None]]:
-    """Reads a JSON document (a client's key set) until a deadline; None where it could not be had."""
+def json_fetcher(outbound: Outbound, count: Callable[[str], None]) -> Callable[[str, float], Awaitable[object | None]]:
+    """Reads a JSON document (a client's key set) until a deadline; None where it could not be had, and why is logged."""
 
     async def fetch(url: str, deadline: float) -> object | None:
         try:
             reply = await outbound.request("GET", url, deadline=deadline, headers={"Accept": "application/json"})
-            return json_guard.decode(reply.body) if reply.status == 200 else None
-        except (FhirError, json_guard.JsonRefused):
-            return None
+            if reply.status != 200:
+                raise for_status(max(reply.status, 300), "")
+            document: object = json_guard.decode(reply.body)
+        except FhirError as fault:
+            why = {"reason": fault.title, "fault": fault.detail or None, "status": fault.status or None}
+        except json_guard.JsonRefused:
+            why = {"reason": "not readable as json"}
+        else:
+            return document
+        count("client_keys:not fetched")
+        _log.warning("keys of a client were not fetched", origin=url, **why)
+        return None
 
     return fetch
 
