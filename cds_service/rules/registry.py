@@ -19,7 +19,7 @@ from cds_service.rules.orders import (
     qt,
     unchecked,
 )
-from cds_service.rules.record import allergies, critical, scores, state
+from cds_service.rules.record import allergies, critical, running, scores, state
 
 LOGIC: Mapping[str, Logic[Any]] = {
     logic.name: logic
@@ -28,6 +28,7 @@ LOGIC: Mapping[str, Logic[Any]] = {
         allergies,
         scores,
         state,
+        running,
         allergy,
         contrast,
         imaging,

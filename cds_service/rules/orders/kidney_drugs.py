@@ -12,6 +12,7 @@ from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.doses import read_dose
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
+from cds_service.rules.reduction import Reduction, count, dose_of
 from cds_service.rules.situation import Situation, names
 
 
@@ -51,14 +52,21 @@ class DoseRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Doses(Given, frozen=True):
-    """The table of drugs; in AKI and on dialysis no clearance is computed, which is said."""
+    """The table of drugs; in AKI and on dialysis no clearance is computed, which is said.
+
+    ``reductions``: drugs of the table whose lower dose depends on counted criteria as well.
+    """
 
     rows: tuple[DoseRow, ...]
+    reductions: tuple[Reduction, ...] = ()
 
     def __post_init__(self) -> None:
         drugs = [row.drug for row in self.rows]
         if len(set(drugs)) != len(drugs):
             raise ValueError("a drug has more than one row")
+        for reduction in self.reductions:
+            if lone := reduction.drugs.members - set(drugs):
+                raise ValueError(f"reductions name drugs without a row: {', '.join(sorted(lone))}")
 
 
 @order_logic(
@@ -101,47 +109,100 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     found="drug clearance advice label dose",
     unsteady="drug kidney kidney_text label dose",
     unknown="drug label",
+    reduced="drug advice met test label dose",
+    reduced_if="drug advice met test label dose",
+    undecided="drug advice met test label dose",
 )
 def renal_dosing(rule: Rule, given: Doses, situation: Situation, order: Order) -> Iterator[Finding]:
-    """Drugs whose label ties the dose to Cockcroft-Gault clearance with actual weight."""
+    """Drugs whose label ties the dose to Cockcroft-Gault clearance with actual weight, or to counted criteria.
+
+    Of the two answers for one drug the more severe is given, of equals the counted one; a kidney that is not steady is
+    said beside it.
+    """
     drug = situation.drug(order)
     rows = [row for row in given.rows if drug.among(frozenset((row.drug,)))]
     if not rows or (situation.age is not None and situation.age < 18):
         return
-    clearance = situation.score("CockcroftGault")
+    unsteady = situation.dialysis.maintenance or situation.kidney.aki > 0
     for row in rows:
-        words = {"drug": row.drug, "label": row.label, "dose": order.dose or "dose not stated"}
-        if not clearance.ok:
-            unsteady = situation.dialysis.maintenance or situation.kidney.aki > 0
-            yield conclude(
-                rule,
-                "unsteady" if unsteady else "unknown",
-                {**words, **situation.kidney.words},
-                key=f"{row.drug}:{'unsteady' if unsteady else 'unknown'}",
-                tier=Tier.ORDINARY if unsteady else Tier.REMARK,
-                facts=(order, *clearance.inputs, *(situation.kidney.facts if unsteady else ())),
-                missing=clearance.missing,
-                order=order,
+        found = [
+            finding
+            for finding in (
+                _by_criteria(rule, given, situation, order, row.drug),
+                _by_clearance(rule, row, situation, order, unsteady),
             )
-            continue
-        value = Decimal(str(clearance.result["crcl_ml_min"]))
-        band = row.band(value)
-        if band is None:
-            continue
-        daily = read_dose(order.dose).daily_mg
-        if band.max_daily_mg is not None and daily is not None and daily <= band.max_daily_mg:
-            continue
-        yield conclude(
+            if finding is not None
+        ]
+        yield from found if unsteady else sorted(found, key=lambda finding: -finding.severity.rank)[:1]
+
+
+def _by_clearance(rule: Rule, row: DoseRow, situation: Situation, order: Order, unsteady: bool) -> Finding | None:
+    """What the label says at this clearance, or why none could be computed."""
+    words = {"drug": row.drug, "label": row.label, "dose": order.dose or "dose not stated"}
+    clearance = situation.score("CockcroftGault")
+    if not clearance.ok:
+        return conclude(
             rule,
-            "found",
-            {**words, "clearance": f"{value:.0f} mL/min", "advice": band.advice},
-            key=f"{row.drug}:{band.below}",
-            tier=Tier.RAISED if band.raised else Tier.ORDINARY,
-            facts=(order, *clearance.inputs),
+            "unsteady" if unsteady else "unknown",
+            {**words, **situation.kidney.words},
+            key=f"{row.drug}:{'unsteady' if unsteady else 'unknown'}",
+            tier=Tier.ORDINARY if unsteady else Tier.REMARK,
+            facts=(order, *clearance.inputs, *(situation.kidney.facts if unsteady else ())),
+            missing=clearance.missing,
             order=order,
-            worse=float(-value),
-            values={"drug": row.drug, "crcl_ml_min": float(value), "below": str(band.below)},
         )
+    value = Decimal(str(clearance.result["crcl_ml_min"]))
+    band = row.band(value)
+    if band is None:
+        return None
+    daily = read_dose(order.dose).daily_mg
+    if band.max_daily_mg is not None and daily is not None and daily <= band.max_daily_mg:
+        return None
+    return conclude(
+        rule,
+        "found",
+        {**words, "clearance": f"{value:.0f} mL/min", "advice": band.advice},
+        key=f"{row.drug}:{band.below}",
+        tier=Tier.RAISED if band.raised else Tier.ORDINARY,
+        facts=(order, *clearance.inputs),
+        order=order,
+        worse=float(-value),
+        values={"drug": row.drug, "crcl_ml_min": float(value), "below": str(band.below)},
+    )
+
+
+def _by_criteria(rule: Rule, given: Doses, situation: Situation, order: Order, drug: str) -> Finding | None:
+    """The label's lower dose where enough criteria hold, or may hold; a remark where its indication is not recorded."""
+    row = next((row for row in given.reductions if drug in row.drugs.members), None)
+    if row is None:
+        return None
+    daily = dose_of(order.label, order.dose).daily_mg
+    if daily is not None and daily <= row.max_daily_mg:
+        return None
+    counted = count(row, situation)
+    met, indication = len(counted.met), counted.indication
+    if not met or met + len(counted.missing) < row.at_least:
+        return None
+    text = "undecided" if met < row.at_least else "reduced" if indication else "reduced_if"
+    return conclude(
+        rule,
+        text,
+        {
+            "drug": drug,
+            "advice": row.advice,
+            "met": ", ".join(counted.met),
+            "test": row.test,
+            "label": row.label,
+            "dose": order.dose or "dose not stated",
+        },
+        key=f"{drug}:{text}",
+        tier=Tier.ORDINARY if text == "reduced" else Tier.REMARK,
+        facts=(order, *indication, *counted.facts),
+        missing=(*counted.missing, *(() if indication else ("atrial fibrillation as the reason",))),
+        order=order,
+        worse=float(met),
+        values={"drug": drug, "met": met},
+    )
 
 
 CHECKS = (nsaid_kidney, renal_dosing)
