@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cds_service.settings import Client, Settings
+from cds_service.settings import Client, Settings, Subscription
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 
@@ -29,8 +29,15 @@ One `[clients.NAME]` table an EHR, in the file. A call's client is found by the 
 the origin of its `fhirServer`, else it gets the profile `spec`.
 
 | key | default | what it is |
-| --- | --- | --- |
-"""
+| --- | --- | --- |"""
+
+SUBSCRIPTIONS = """
+## Subscriptions
+
+One `[subscriptions.ID]` table a FHIR Subscription that notifies `POST /subscriptions/ID` ([drafts.md](drafts.md)), in the file.
+
+| key | default | what it is |
+| --- | --- | --- |"""
 
 EXAMPLE = """
 ## Example
@@ -55,18 +62,26 @@ profile = "epic"
 def render() -> str:
     """The whole page."""
     rows = [
-        f"| `CDS_{name.upper()}` | `{name}` | {_default(field)} | {field.description} |"
+        f"| `CDS_{name.upper()}` | `{name}` | {_default(field)} | {_cell(field)} |"
         for name, field in Settings.model_fields.items()
         if name != "clients"
     ]
-    return HEAD + "\n".join(rows) + "\n" + CLIENTS + "\n".join(_rows(Client)) + "\n" + EXAMPLE
+    tables = (CLIENTS, *_rows(Client), SUBSCRIPTIONS, *_rows(Subscription))
+    return HEAD + "\n".join((*rows, *tables)) + "\n" + EXAMPLE
 
 
 def _rows(model: type[BaseModel]) -> list[str]:
-    return [f"| `{name}` | {_default(field)} | {field.description} |" for name, field in model.model_fields.items()]
+    return [f"| `{name}` | {_default(field)} | {_cell(field)} |" for name, field in model.model_fields.items()]
+
+
+def _cell(field: FieldInfo) -> str:
+    """The docstring of a setting on one line: a row of a table ends where its line does."""
+    return " ".join((field.description or "").split()).replace("|", "\\|")
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     value: Any = field.get_default(call_default_factory=True)
     shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
     return f"`{shown}`" if shown not in ("", None, [], {}) else "—"
