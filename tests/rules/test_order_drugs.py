@@ -364,13 +364,45 @@ def test_paracetamol_in_the_toxic_range_of_a_child_is_critical(dose: str, kilogr
 
 
 def test_a_toxic_dose_is_said_with_the_amount_the_limit_and_what_was_ordered() -> None:
-    draft = drug_order("Paracetamol", dose="1000 mg four times daily by mouth")
+    draft = drug_order("acetaminophen 500 mg tablet", dose="1000 mg four times daily by mouth")
     finding = one(on_orders("paediatric-dose", with_order(draft, reading("body_weight", 20, unit="kg"), born=born(6))))
     assert finding.summary == (
-        "paracetamol 4000 mg (200 mg/kg) a day for a child of 20 kg: in the toxic range, from 150 mg/kg a day"
+        "acetaminophen 4000 mg (200 mg/kg) a day for a child of 20 kg: in the toxic range, from 150 mg/kg a day"
     )
     assert "Ordered: 1000 mg four times daily by mouth." in finding.details[0]
-    assert "15 mg/kg, at most 750 mg" in finding.details[0]
+
+
+@pytest.mark.parametrize(
+    ("kilograms", "label"),
+    [
+        ("20", "15 mg/kg, here 300 mg"),
+        ("26.6", "15 mg/kg, here 399 mg"),
+        ("49.9", "15 mg/kg, here 748 mg"),
+        ("50", "15 mg/kg, here 750 mg"),
+        ("55", "15 mg/kg, here 750 mg"),
+        (None, "15 mg/kg, at most 750 mg"),
+    ],
+)
+def test_the_dose_offered_instead_of_a_toxic_one_is_that_of_the_childs_weight(kilograms: Any, label: str) -> None:
+    weight = [reading("body_weight", kilograms, unit="kg")] if kilograms else []
+    draft = drug_order("Paracetamol", dose="10 g")
+    finding = one(on_orders("paediatric-dose", with_order(draft, *weight, born=born(6))))
+    assert f"Largest single dose of the label: {label}." in finding.details[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "rxnorm", "called"),
+    [
+        ("Tylenol 500 mg tablet", "", "Tylenol"),
+        ("500 mg acetaminophen", "", "paracetamol"),
+        ("Ibuprofen 400 mg", "161", "paracetamol"),
+    ],
+)
+def test_a_childs_drug_is_called_as_the_order_calls_it_unless_its_name_is_another_drugs(
+    name: str, rxnorm: str, called: str
+) -> None:
+    subject = with_order(drug_order(name, rxnorm=rxnorm, dose="10 g"), born=born(6))
+    assert one(on_orders("paediatric-dose", subject)).summary.startswith(f"{called} 10000 mg")
 
 
 def test_another_drug_has_no_toxic_range_here() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -15,7 +16,9 @@ from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.doses import Dose, read_dose
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
-from cds_service.rules.situation import Situation, names
+from cds_service.rules.situation import Drug, Situation, names
+
+_STRENGTH = re.compile(r"\s*\d")
 
 
 class Teratogens(Given, frozen=True):
@@ -145,7 +148,7 @@ def paediatric_dose(rule: Rule, given: ChildDoses, situation: Situation, order: 
         yield conclude(
             rule,
             said.text,
-            {"drug": row.drug, **said.words},
+            {"drug": _called(order, drug, row.drug), **said.words},
             key=f"{said.text}:{row.drug}",
             tier=said.tier,
             facts=(order, *((weight,) if weight is not None else ())),
@@ -176,7 +179,7 @@ def _said(row: ChildDose, dose: Dose, weight: Reading | None, below_years: int, 
             "limit": reached[1],
             "child": f"a child of {printed}" if printed else f"a child under {below_years} years",
             "ordered": order.dose or order.label,
-            "label": f"{row.mg_per_kg:f} mg/kg, at most {row.max_mg:f} mg",
+            "label": _largest(row, kilograms),
         }
         return _Said("toxic", words, Tier.RAISED)
     if kilograms and single > row.mg_per_kg * kilograms:
@@ -202,6 +205,20 @@ def _toxic(toxic: Toxic | None, dose: Dose, kilograms: Decimal | None) -> tuple[
         if amount >= in_all:
             return f"{amount:f} mg {often}", f"{in_all:f} mg {often}"
     return None
+
+
+def _called(order: Order, drug: Drug, known_as: str) -> str:
+    """The drug by the order's own name, up to its strength: 'acetaminophen'; ours where that name is another drug's."""
+    own = _STRENGTH.split(order.label, maxsplit=1)[0].strip(" ,;:-([")
+    return own if own and not drug.match.contradicts else known_as
+
+
+def _largest(row: ChildDose, kilograms: Decimal | None) -> str:
+    """The largest single dose in words: '15 mg/kg, here 300 mg' of a known weight."""
+    if not kilograms:
+        return f"{row.mg_per_kg:f} mg/kg, at most {row.max_mg:f} mg"
+    here = min(row.mg_per_kg * kilograms, row.max_mg).quantize(Decimal(1), ROUND_DOWN)
+    return f"{row.mg_per_kg:f} mg/kg, here {here:f} mg"
 
 
 def _amount(milligrams: Decimal, kilograms: Decimal) -> str:
