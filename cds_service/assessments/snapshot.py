@@ -15,9 +15,8 @@ from msgspec import Struct
 from cds_service.assessments.task import Subject
 from cds_service.record.facts import Record
 from cds_service.record.salience import Selection
-from cds_service.rules.evaluate import evaluate_record
+from cds_service.rules.evaluate import evaluate_record, switched_on
 from cds_service.rules.pack import Pack
-from cds_service.services.showing import switched_on
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

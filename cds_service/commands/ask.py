@@ -32,14 +32,13 @@ from cds_service.models.standing import Standing
 from cds_service.record import salience, wording
 from cds_service.record.build import build
 from cds_service.record.facts import Record
-from cds_service.rules.evaluate import evaluate_record
+from cds_service.rules.evaluate import evaluate_record, switched_on
 from cds_service.rules.pack import load_pack
 from cds_service.services import templates
 from cds_service.services.assessed import DRAFTED
 from cds_service.services.chart import require_patient
 from cds_service.services.cited import facts_of
 from cds_service.services.not_seen import not_seen
-from cds_service.services.showing import switched_on
 from cds_service.settings import Settings
 from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.client import FhirClient

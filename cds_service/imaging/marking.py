@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from cds_service.imaging.read import Box
-from cds_service.imaging.seen import GRID, Transform
+from cds_service.models.families.square import GRID, Transform
 
 INK = (255, 214, 0)
 SHADE = (0, 0, 0)  # around lines and words: they are seen on white bone too

@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.imaging.read import Box
-from cds_service.imaging.seen import Kind, Refused, Transform
+from cds_service.imaging.seen import Kind, Refused
+from cds_service.models.families.square import Transform
 from fhir_adapters.dicom.description import Header
 from fhir_adapters.dicom.limits import Limits
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from cds_service.imaging.catalogue import NONE, Catalogue, Kind, Sought, Structure
 from cds_service.imaging.read import State
-from cds_service.imaging.seen import GRID, Refused, Seen, Transform
+from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.vocabulary import sides_in, vocabulary
+from cds_service.models.families.square import GRID, Transform
 
 Reason = Literal[
     "other modality", "other body part", "canned text", "beside the point", "side contradicts", "state contradicts",

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from cds_service.imaging import admission, read
 from cds_service.imaging.patient_check import PatientCheck
 from cds_service.imaging.requests import Picture, Render, Rendered, Source
-from cds_service.imaging.seen import Compared, Kind, Refused, Seen, Transform
+from cds_service.imaging.seen import Compared, Kind, Refused, Seen
 from cds_service.models import engine
 from fhir_adapters.dicom import qido, selection, volumes
 from fhir_adapters.dicom.description import Header, Identity
@@ -24,7 +24,7 @@ from fhir_adapters.dicom.errors import DicomError, NotConfigured
 from fhir_adapters.dicom.modes import Voi
 from fhir_adapters.dicom.workers import Workers
 
-__all__ = ["AUDITED", "Identity", "Kind", "PatientCheck", "PriorStudy", "Refused", "Seen", "Transform", "Viewer"]
+__all__ = ["AUDITED", "Identity", "Kind", "PatientCheck", "PriorStudy", "Refused", "Seen", "Viewer"]
 
 JOB = "cds_service.imaging.rendering:render"
 PRELOAD = ("PIL.PngImagePlugin", "PIL.JpegImagePlugin")  # codecs come with pydicom; gdcm before openjpeg would crash it

@@ -34,6 +34,11 @@ def evaluate_record(pack: Pack, record: Record, situation: Situation | None = No
     return found
 
 
+def switched_on(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of rules that may speak. Quietness is not asked: a floor must hold whoever looks."""
+    return [f for f in findings if f.rule.switch is Switch.ON]
+
+
 def evaluate_orders(pack: Pack, record: Record, situation: Situation | None = None) -> list[Finding]:
     """Findings about each draft order, worst first, one per draft and mechanism.
 

@@ -15,9 +15,9 @@ from cds_service.hooks.protocol import Link
 from cds_service.models.summarise import Summary
 from cds_service.record.facts import Order
 from cds_service.record.salience import Selection, rank
+from cds_service.rules.evaluate import switched_on
 from cds_service.services.chart import Chart
 from cds_service.services.service import Call
-from cds_service.services.showing import switched_on
 
 SUMMARY, CONSIDERATIONS = "record-summary", "considerations"
 TRIAGE, LABEL, REVIEW = "triage", "triage-label", "order-review"

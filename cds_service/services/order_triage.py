@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from cds_service.hooks.protocol import Coding
 from cds_service.rules.catalogue import Finding
+from cds_service.rules.evaluate import switched_on
 from cds_service.services import assessed, cited, layout, options, priority, templates
 from cds_service.services.assessed import Assessed, Opinion
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.raising import Suggested, suggest
 from cds_service.services.service import Answer, Call
-from cds_service.services.showing import Showing, switched_on
+from cds_service.services.showing import Showing
 
 DUPLICATE = "duplicate-imaging"  # the logic whose rules find that a study was done or ordered already
 OPTIONS = Coding(code="orderoptions", system=layout.RULE_SYSTEM, display="Options beside an order")

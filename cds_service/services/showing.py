@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cds_service.rules.catalogue import Finding, Severity, Switch
+from cds_service.rules.evaluate import switched_on
 from cds_service.services.chart import Chart
 from cds_service.services.hygiene import Hygiene, Quiet
 from cds_service.services.layout import Laid, Sheet
@@ -68,8 +69,3 @@ def _marked(finding: Finding, quiet: Quiet) -> Finding:
     """A critical finding that somebody answered is shown again, with when and whether it was this user."""
     answered = quiet.acknowledged(finding)
     return finding if answered is None else replace(finding, acknowledged=answered)
-
-
-def switched_on(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings of rules that may speak. Quietness is not asked: a floor must hold whoever looks."""
-    return [f for f in findings if f.rule.switch is Switch.ON]

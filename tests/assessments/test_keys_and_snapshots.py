@@ -25,9 +25,8 @@ from cds_service.record import salience
 from cds_service.record.build import from_bundle
 from cds_service.record.facts import Absence, Reason
 from cds_service.rules.catalogue import Switch
-from cds_service.rules.evaluate import evaluate_record
+from cds_service.rules.evaluate import evaluate_record, switched_on
 from cds_service.rules.pack import load_pack
-from cds_service.services.showing import switched_on
 from tests.conformance import bodies
 
 CIPHER = Cipher([bytes(32)])

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from cds_service.imaging.read import Instance
-from cds_service.imaging.seen import Seen, Transform
+from cds_service.imaging.seen import Seen
 from cds_service.models.engine import Image
+from cds_service.models.families.square import Transform
 
 PNG = b"\x89PNG\r\n\x1a\n"
 CHEST = Seen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.imaging import catalogue, task_gates
-from cds_service.imaging.seen import Transform
+from cds_service.models.families.square import Transform
 
 SQUARE = Transform(rows=2000, columns=1000, side=2000, top=0, left=500, shown=896)
 ANATOMY = catalogue.load().anatomy

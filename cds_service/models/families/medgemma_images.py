@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cds_service.imaging.seen import Transform
+from cds_service.models.families.square import Transform
 
 SIDE = 896  # pixels of the vision encoder's input
 # Hounsfield windows of the three channels: wide, soft tissue, brain. The serving code once had 135 … 215 for green, a
