@@ -296,6 +296,17 @@ def test_drugs_in_a_recorded_pregnancy(drug: str, severity: Severity | None) -> 
     assert [f.severity for f in found] == ([severity] if severity else [])
 
 
+def test_that_abrupt_stopping_can_harm_is_said_only_of_a_drug_that_is_taken_already() -> None:
+    draft = drug_order("Lisinopril 10 mg")
+    new = one(on_orders("pregnancy-drug", with_order(draft, **PREGNANT)))
+    other = one(on_orders("pregnancy-drug", with_order(draft, **PREGNANT, medications=taking("Warfarin 3 mg"))))
+    running = one(on_orders("pregnancy-drug", with_order(draft, **PREGNANT, medications=taking("Lisinopril 5 mg"))))
+    assert ["stopping" in " ".join(f.details) for f in (new, other, running)] == [False, False, True]
+    assert {f.severity for f in (new, other, running)} == {Severity.CRITICAL}
+    assert running.key == new.key
+    assert "Lisinopril 5 mg" in [fact.label for fact in running.facts]
+
+
 def test_before_a_strong_teratogen_an_unrecorded_status_is_asked_for() -> None:
     assert one(on_orders("pregnancy-drug", with_order(drug_order("Isotretinoin"), **WOMAN))).missing
     assert on_orders("pregnancy-drug", with_order(drug_order("Lisinopril"), **WOMAN)) == []

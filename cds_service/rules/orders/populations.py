@@ -11,13 +11,14 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from cds_service.record import wording
-from cds_service.record.facts import Order, Reading
+from cds_service.record.facts import Fact, Order, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.doses import Dose, read_dose
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
 from cds_service.rules.situation import Drug, Situation, names
 
+_PREGNANCY_TIERS = {"avoid": Tier.ORDINARY, "ask": Tier.REMARK}
 _STRENGTH = re.compile(r"\s*\d")
 
 
@@ -74,15 +75,20 @@ class ChildDoses(Given, frozen=True):
     weight_days: int
 
 
-@order_logic("pregnancy-drug", Teratogens, contraindicated="drug", avoid="drug", ask="drug")
+@order_logic("pregnancy-drug", Teratogens, contraindicated="drug", running="drug", avoid="drug", ask="drug")
 def pregnancy_drug(rule: Rule, given: Teratogens, situation: Situation, order: Order) -> Iterator[Finding]:
-    """A drug that harms a pregnancy: ordered in one, or before one has been excluded."""
+    """A drug that harms a pregnancy: ordered in one, or before one has been excluded.
+
+    Only of a drug that is taken already it is said that stopping it abruptly can harm.
+    """
     drug, state = situation.drug(order), situation.pregnancy
     banned, avoided = drug.among(given.contraindicated.members), drug.among(given.avoid.members)
-    text, found = "", frozenset[str]()
+    text, found, taken = "", frozenset[str](), list[Fact]()
     missing: tuple[str, ...] = ()
     if state.state == "pregnant" and (banned or avoided):
         text, found = ("contraindicated", banned) if banned else ("avoid", avoided)
+        taken = [other.fact for other in situation.drugs if other.among(banned)]
+        text = "running" if taken else text
     elif state.state == "unknown" and situation.record.person.sex == "female":
         found = drug.among(given.exclude_first.members)
         text, missing = ("ask", ("pregnancy status",)) if found else ("", ())
@@ -91,9 +97,9 @@ def pregnancy_drug(rule: Rule, given: Teratogens, situation: Situation, order: O
             rule,
             text,
             {"drug": names(found)},
-            key=f"{text}:{names(found)}",
-            tier=Tier.RAISED if text == "contraindicated" else Tier.REMARK if text == "ask" else Tier.ORDINARY,
-            facts=(order, *state.facts),
+            key=f"{'contraindicated' if text == 'running' else text}:{names(found)}",
+            tier=_PREGNANCY_TIERS.get(text, Tier.RAISED),
+            facts=(order, *taken, *state.facts),
             missing=missing,
             order=order,
             values={"drug": names(found), "state": state.state},
