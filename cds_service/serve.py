@@ -35,8 +35,12 @@ def run(settings: Settings, host: str, port: int) -> None:
     from cds_service.app import create_app
 
     app = create_app(settings)
-    # Everything made so far lives as long as the process: the collector need not walk it on each pass.
+    spare_the_collector()
+    server(app, host, port).run()
+
+
+def spare_the_collector() -> None:
+    """Everything made so far lives as long as the process: the collector need not walk it on each pass."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    server(app, host, port).run()

@@ -26,6 +26,7 @@ from cds_service.app import create_app
 from cds_service.metrics import Metrics
 from cds_service.models.faults import ServerFault
 from cds_service.models.standing import Standing
+from cds_service.serve import spare_the_collector
 from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand
 
@@ -55,6 +56,7 @@ STANDS = {{
     "hung": lambda: Stand(Double(delay=3600), fast=True),
 }}
 app = create_app(Settings(mode="sandbox", state_dir=Path(__file__).parent, job_age_s=3600), STANDS["{kind}"]())
+spare_the_collector()  # as ``serve`` does
 """
 PATH = "/cds-services/order-triage"
 PATIENTS, ROUNDS, SECONDS = 4, 12, 1.0
