@@ -59,8 +59,3 @@ def answer(generation: Generation, wire: type[A], boundary: str = "") -> A:
         raise SchemaViolated from fault
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as fault:
         raise NotJson from fault
-
-
-def statements_of(generation: Generation, boundary: str = "") -> list[Statement]:
-    """The statements of an answer that holds nothing else; see ``answer``."""
-    return [said.statement() for said in answer(generation, Answer, boundary).statements]

@@ -254,12 +254,6 @@ class Record(Struct, frozen=True, kw_only=True):
             return reading
         return None
 
-    def refused_of(self, concept: str, since: datetime | None = None) -> list[Reading]:
-        """Readings of a concept that may not be used, newest first; ``since`` leaves out those dated before it (undated ones stay)."""
-        return [
-            r for r in self.refused if r.concept == concept and (since is None or r.time is None or r.time >= since)
-        ]
-
     def looked_for(self, resource_type: str) -> bool:
         """True when the resource type was really searched (found or none found), false when absent for another reason."""
         return all(a.reason is Reason.NONE_FOUND for a in self.absences if a.what == resource_type)

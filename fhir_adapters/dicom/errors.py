@@ -5,7 +5,6 @@ DicomError
 │   ├── NotConfigured             no DICOMweb server: set CDS_DICOMWEB_URL
 │   ├── NoEndpoint                the record's endpoint cannot be used and no server is configured
 │   ├── NoSuchStudy               404 or an empty answer: the study is not on this server
-│   ├── NotTheObject              what came is another object than the one asked for
 │   ├── BadMultipart              not multipart, no boundary, or cut off before its closing boundary
 │   ├── WebPage                   200 with a page for people: log-in form, captive portal
 │   ├── BadAnswer                 JSON or media type that cannot be used
@@ -76,13 +75,6 @@ class NoSuchStudy(ImageUnavailable):
 
     title = "image unavailable: the study is not on the imaging server"
     code = "no-study"
-
-
-class NotTheObject(ImageUnavailable):
-    """The server answered with another object; nothing of it is used."""
-
-    title = "image unavailable: the server sent another object than the one asked for"
-    code = "uid-mismatch"
 
 
 class BadMultipart(ImageUnavailable):

@@ -6,16 +6,8 @@ import pytest
 
 from cds_service.errors import ConfigurationError
 from cds_service.models.families import medgemma
-from cds_service.models.families.medgemma import Message
 from cds_service.models.families.variants import variant
 from cds_service.models.faults import StrayTokens, ThinkingUnclosed
-
-
-def test_system_and_user_become_one_turn_and_an_assistant_turn_is_refused() -> None:
-    assert medgemma.one_turn([Message("system", "S"), Message("user", "U"), Message("user", "V")]) == "S\n\nU\n\nV"
-    assert medgemma.one_turn([Message("user", "U")], thinking=True) == f"{medgemma.THINK}U"
-    with pytest.raises(ValueError, match="one-shot"):
-        medgemma.one_turn([Message("user", "U"), Message("assistant", "A")])
 
 
 @pytest.mark.parametrize(

@@ -172,12 +172,12 @@ def test_birth_date_is_a_date() -> None:
     assert person(birthDate="1950-02").birth_date == date(1950, 2, 28)
 
 
-def test_refused_readings_of_a_concept_can_be_asked_for() -> None:
+def test_a_refused_reading_is_kept_under_its_concept_and_never_the_latest() -> None:
     record = chart(
         observation(id="a", value="9.9", unit="furlong", effectiveDateTime="2026-11-20T09:00:00Z"),
         observation(id="b", effectiveDateTime="2026-11-20T08:00:00Z"),
     )
     latest = record.latest("potassium")
     assert latest is not None
-    assert [r.reference for r in record.refused_of("potassium", latest.time)] == ["Observation/a"]
-    assert record.refused_of("potassium", NOW) == []
+    assert latest.reference == "Observation/b"
+    assert [(r.concept, r.reference) for r in record.refused] == [("potassium", "Observation/a")]

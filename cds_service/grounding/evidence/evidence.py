@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -223,8 +223,3 @@ def _days(fact: Fact, zone: ZoneInfo) -> tuple[dict[str, str], frozenset[str]]:
         days[local[:10]] = role
         times.add(local[11:16])
     return days, frozenset(times)
-
-
-def strings_of(facts: Sequence[Fact]) -> list[str]:
-    """All strings of some facts, for audits of what was offered to an engine."""
-    return [text for fact in facts for text in strings(fact) if text]

@@ -6,13 +6,9 @@ The chat template has no system role and refuses two user turns in a row, so all
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
-from msgspec import Struct
 
 from cds_service.models.faults import StrayTokens, ThinkingUnclosed
 
-THINK = "SYSTEM INSTRUCTION: think silently if needed. "  # the prefix of Google's notebooks that asks for thinking
 OPEN, CLOSE = "<unused94>", "<unused95>"  # ids 100, 101; not special to the tokenizer, so they survive decoding
 # control tokens of the Gemma 3 vocabulary; a mention in a record must not become one
 CONTROL = re.compile(
@@ -30,25 +26,6 @@ _DISCLAIMER = re.compile(
     r"(?:not (?:a )?(?:medical advice|substitute)|informational purposes|qualified|professional)[\s\S]*$",
     re.IGNORECASE,
 )
-
-
-class Message(Struct, frozen=True):
-    """One message of a chat as others write it: role system, user or assistant."""
-
-    role: str
-    text: str
-
-
-def one_turn(messages: Sequence[Message], *, thinking: bool = False) -> str:
-    """System and user messages as the text of a single user turn, in their order.
-
-    An assistant's turn is refused (ValueError): the model is not made for several turns, and they provoke thinking.
-    """
-    if any(message.role not in ("system", "user") for message in messages):
-        raise ValueError("one-shot prompts only: no assistant turn")
-    system = [m.text for m in messages if m.role == "system" and m.text]
-    user = [m.text for m in messages if m.role == "user" and m.text]
-    return (THINK if thinking else "") + "\n\n".join([*system, *user])
 
 
 def neutralised(text: str) -> str:

@@ -12,10 +12,6 @@ from msgspec import Struct
 
 from cds_service.errors import ConfigurationError
 
-CONTEXT_TOKENS = 131_072  # all variants: 128k in
-OUTPUT_TOKENS = 8_192
-IMAGE_TOKENS = 260  # one image in the prompt: 256 soft tokens and their frame
-
 
 class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One variant."""

@@ -20,7 +20,6 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 SIDE = 1024
-LEFT_OUT = frozenset({"PixelData", "OverlayData"})
 
 
 def drawing() -> NDArray[np.uint16]:
