@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -173,8 +172,3 @@ def _on_study(parts: Parts, made: Assessments | None) -> OnStudy:
 
 def _clock() -> datetime:
     return datetime.now(UTC)
-
-
-def heavy_modules() -> list[str]:
-    """Modules that must never be loaded into the web process; a test reads this from a running service."""
-    return sorted({"torch", "numpy", "pydicom", "gdcm", "alembic", "transformers"} & set(sys.modules))

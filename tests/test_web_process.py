@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,26 +15,54 @@ import pytest
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
 from cds_service.commands.demo import embedded
+from cds_service.services.assessed import DRAFTED
 from cds_service.web.simulator.patients import load_patients
+from tests.commands.test_demo_with_a_model import quotes_a_fact
+from tests.models.answering_engine import Server, serving
 
 BLOCKED_S = 0.25  # far above the few milliseconds a callback takes, far below what a clinician would notice
 
-ANSWER_EVERYTHING = """
+# Their work is done in processes of its own: none of them may be loaded where calls are answered.
+HEAVY = {
+    "PIL", "_gdcm", "accelerate", "alembic", "fhir", "gdcm", "highdicom", "huggingface_hub", "jsonschema", "llguidance",
+    "numpy", "openjpeg", "pydicom", "pylibjpeg", "reportlab", "rle", "safetensors", "tokenizers", "torch", "transformers",
+}  # fmt: skip
+TRACING = {
+    "opentelemetry.sdk",
+    "opentelemetry.exporter",
+    "google.protobuf",
+    "requests",
+}  # nothing of it while it is off
+JOBS = {"dbos"}  # only where there is a model, whose answers jobs wait for
+
+PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from cds_service.app import heavy_modules
 from cds_service.commands.demo import embedded
-from tests.test_web_process import call_everything
+from tests import test_web_process
 
 async def main():
     async with embedded(Path(sys.argv[1])) as base:
-        await call_everything(base)
-        print("heavy:", *heavy_modules())
-        tracing = ("opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf", "requests")
-        print("tracing:", *(name for name in tracing if name in sys.modules))
+        await getattr(test_web_process, sys.argv[2])(base)
+        print("loaded:", *sys.modules)
 
 asyncio.run(main())
 """
+
+
+def loaded(folder: Path, calls: str, **environment: str) -> set[str]:
+    """The modules of a service of its own process that has answered the ``calls``."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(folder), calls],
+        cwd=Path(__file__).resolve().parents[1],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded: ")]
+    return set(line.split()[1:])
 
 
 async def call_everything(base: str) -> None:
@@ -59,14 +88,31 @@ def _at(ask: Ask, service: str) -> Ask:
     return Ask(**{name: getattr(ask, name) for name in ask.__struct_fields__} | {"service": service})
 
 
+async def until_drafted(base: str) -> None:
+    """One chart, opened until its summary is the model's."""
+    ask = Ask(hook="patient-view", patient="demo-sepsis", fhir_server=f"{base}/simulator/fhir")
+    async with asyncio.timeout(60), Caller(base) as caller:
+        while True:
+            status, body = await caller.call(_at(ask, "patient-summary"))
+            assert status == 200
+            if any(DRAFTED in card["source"]["label"] for card in body["cards"]):
+                return
+            await asyncio.sleep(0.1)
+
+
 def test_the_web_process_answers_every_hook_without_loading_a_heavy_library(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", ANSWER_EVERYTHING, str(tmp_path)], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "heavy:" in done.stdout.splitlines()
-    assert "tracing:" in done.stdout.splitlines(), "nothing of it while it is off"
+    modules = loaded(tmp_path, "call_everything")
+    assert "sqlalchemy" in modules, "the answer is of a service that ran"
+    assert not modules & (HEAVY | TRACING | JOBS)
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
+def test_a_model_brings_its_jobs_into_the_web_process_and_no_heavy_library(tmp_path: Path) -> None:
+    with serving(Server(quotes_a_fact)) as server:
+        engine = {"CDS_TEXT_ENGINE": "openai", "CDS_TEXT_BASE_URL": server.url, "CDS_TEXT_MODEL": "tiny"}
+        modules = loaded(tmp_path, "until_drafted", **engine)
+    assert modules >= JOBS
+    assert not modules & (HEAVY | TRACING)
 
 
 async def test_no_call_blocks_the_event_loop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
