@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Run the service."""
     from cds_service.serve import run
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     try:
         run(load(config), host, port)
@@ -111,7 +111,7 @@ def call(
 def doctor(config: Config = None) -> None:
     """Check configuration, database, FHIR servers, keys and the rule pack; say what to do about each fault."""
     from cds_service.doctor import run
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     try:
         raise typer.Exit(asyncio.run(run(load(config))))
@@ -129,7 +129,7 @@ def image(
 ) -> None:
     """Show exactly what the image model would see, with every step taken. Exit code 3 when it is refused."""
     from cds_service.commands.image import run
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     try:
         raise typer.Exit(asyncio.run(run(load(config), source, frame=frame, out=out, as_json=as_json)))
@@ -153,7 +153,7 @@ def read(
 ) -> None:
     """Read one study with the image model and print it; --draft keeps it. Exit code 3 when no read is made."""
     from cds_service.commands.read import Asked, run
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     asked = Asked(study=study, file=file, ask=ask, patient=patient, draft=draft or write, write=write, client=client)
     try:
@@ -173,7 +173,7 @@ def ask(
 ) -> None:
     """Answer a question from one record with the text model, each statement checked. Exit code 3 when it is discarded."""
     from cds_service.commands.ask import run
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     who, base = patient.removeprefix("Patient/"), fhir.rstrip("/")
     try:
@@ -230,7 +230,7 @@ def ai(state: Switch, config: Config = None) -> None:
 
 def _operate(name: str, config: Path | None, *arguments: object) -> None:
     from cds_service.commands import operating
-    from cds_service.settings import load
+    from cds_service.settings_loading import load
 
     try:
         getattr(operating, name)(load(config), *arguments)

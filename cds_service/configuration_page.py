@@ -15,8 +15,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 Every setting is an environment variable with the prefix `CDS_` and a key of the TOML file given to `serve --config`
-(lower case, without the prefix). The environment wins over the file. `make docs` writes this page from
-`cds_service/settings.py`.
+(lower case, without the prefix). The environment wins over the file. A name that is no setting and a value that cannot be
+stop the start, by name. `make docs` writes this page from `cds_service/settings.py`.
 
 | environment | key | default | what it is |
 | --- | --- | --- | --- |

@@ -39,7 +39,12 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     keys = [client.jwks_url for client in settings.clients.values() if client.jwks_url]
     if not bases and not settings.clients:
         yield Check("FHIR servers", "note", "none allowed: only prefetch is used; list origins in CDS_FHIR_ALLOW")
-    async with Outbound(policy(settings)) as outbound:
+    try:
+        allowed = policy(settings)
+    except CdsError as fault:
+        yield Check("addresses", "fault", fault.message)
+        return
+    async with Outbound(allowed) as outbound:
         for base in bases:
             yield await _fhir(outbound, base)
         for url in keys:

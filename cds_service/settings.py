@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic_settings import (
 from cds_service.errors import ConfigurationError
 from cds_service.models.test_mark import marked_as_test
 
+PREFIX = "CDS_"
 Mode = Literal["demo", "sandbox", "production"]
 
 
@@ -66,7 +68,7 @@ class Subscription(BaseModel):
 class Settings(BaseSettings):
     """The one object ``app.py`` composes the service from."""
 
-    model_config = SettingsConfigDict(env_prefix="CDS_", extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", use_attribute_docstrings=True)
 
     mode: Mode = "sandbox"
     """demo and sandbox accept unauthenticated clients and any CORS origin; production refuses to start without trust,
@@ -97,24 +99,24 @@ class Settings(BaseSettings):
     """IANA zone in which times are printed."""
     units: Literal["conventional", "si"] = "conventional"
     """Unit system values are printed in; the original stands beside a converted one."""
-    deadline_ms: int = 0
+    deadline_ms: int = Field(default=0, ge=0)
     """Milliseconds for every hook; 0: the client profile's (500 for orders, 1,500 for the others)."""
-    max_body_bytes: int = 32 * 1024 * 1024
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     """Bytes a request may have; more is 413."""
-    max_concurrent_calls: int = 64
+    max_concurrent_calls: int = Field(default=64, gt=0)
     """Hook calls answered at once; more is 503 with Retry-After."""
-    retry_window_s: int = 300
+    retry_window_s: int = Field(default=300, ge=0)
     """Seconds in which a repeated hookInstance gets its first answer."""
     site_rules: Path | None = None
     """The site's TOML file: rule switches and tiers, critical values, order categories, priorities."""
 
-    assessment_ttl_s: int = 3600
+    assessment_ttl_s: int = Field(default=3600, gt=0)
     """Seconds a model's checked result is kept for the same record, prompt, engine and rules."""
-    job_slots: int = 4
+    job_slots: int = Field(default=4, gt=0)
     """Assessments made at once in one process."""
-    job_depth: int = 200
+    job_depth: int = Field(default=200, gt=0)
     """Assessments that may wait; beyond half of it images are refused, beyond three quarters summaries."""
-    job_age_s: int = 300
+    job_age_s: int = Field(default=300, gt=0)
     """Seconds after which an assessment that waited is no longer begun."""
 
     triage_label: Literal["shadow", "on"] = "shadow"
@@ -189,11 +191,11 @@ class Settings(BaseSettings):
     image_window: Literal["full-range", "embedded"] = "full-range"
     """Grey values of radiographs: stretched over their whole range, as the model's makers serve it, or by the window of
     the header."""
-    decode_workers: int = 2
+    decode_workers: int = Field(default=2, gt=0)
     """Processes that decode images at once."""
-    decode_memory_mb: int = 512
+    decode_memory_mb: int = Field(default=512, gt=0)
     """Megabytes each of them may take beyond what is loaded."""
-    decode_seconds: float = 30.0
+    decode_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Seconds one decode may take."""
     otlp_endpoint: str = ""
     """Base URL of an OpenTelemetry collector (OTLP over HTTP, `http://HOST:4318`; `/v1/traces` is added). Empty: no traces.
@@ -228,7 +230,13 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir / 'cds.sqlite3'}"
 
     def check(self) -> None:
-        """Refuse to start in production without trust, key and origins (DESIGN §4), or with test weights."""
+        """Refuse to start in production without trust, key and origins (DESIGN §4), or with test weights; and anywhere
+        with two clients of one issuer, of which one would take the other's place."""
+        issuers = Counter(client.issuer for client in self.clients.values() if client.issuer)
+        if twice := [issuer for issuer, times in issuers.items() if times > 1]:
+            raise ConfigurationError(
+                f"two [clients.*] tables have the issuer {twice[0]}; write one, with all its tenants and origins"
+            )
         if self.mode != "production":
             return
         self.refuse_test_weights()
@@ -252,12 +260,3 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 "production mode refuses test weights: CDS_IMAGE_TEST_WEIGHTS, or a checkpoint marked so"
             )
-
-
-def load(config: Path | None = None, **overrides: Any) -> Settings:
-    """Settings from the environment and, if given, a TOML file."""
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(env_prefix="CDS_", extra="ignore", toml_file=config)
-
-    return (FromFile if config else Settings)(**overrides)

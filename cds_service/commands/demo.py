@@ -22,7 +22,7 @@ from cds_service.commands.terminal import print_cards, print_outcome
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.serve import server
 from cds_service.settings import Settings
-from cds_service.settings import load as load_settings
+from cds_service.settings_loading import load as load_settings
 from cds_service.web.simulator.patients import load_patients
 
 HOST = "127.0.0.1"

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from cds_service.errors import ConfigurationError
 from cds_service.settings import Settings
 from cds_service.telemetry import log
 from fhir_adapters import json_guard
 from fhir_adapters.addresses import Policy, origin_of
-from fhir_adapters.errors import FhirError, for_status
+from fhir_adapters.errors import FhirError, UnsafeAddress, for_status
 from fhir_adapters.outbound import Outbound
 
 _log = log(__name__)
 
 
 def policy(settings: Settings) -> Policy:
-    """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8)."""
-    operator = [
-        *settings.fhir_allow,
-        *settings.dicomweb_allow,
-        *filter(None, [settings.write_fhir_url, settings.fhir_token_url, settings.dicomweb_url]),
-        *(c.jwks_url for c in settings.clients.values() if c.jwks_url),
-    ]
+    """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8).
+
+    ConfigurationError names the setting that holds no address.
+    """
+    operator = {
+        "CDS_FHIR_ALLOW": settings.fhir_allow,
+        "CDS_DICOMWEB_ALLOW": settings.dicomweb_allow,
+        "CDS_WRITE_FHIR_URL": [settings.write_fhir_url],
+        "CDS_FHIR_TOKEN_URL": [settings.fhir_token_url],
+        "CDS_DICOMWEB_URL": [settings.dicomweb_url],
+        **{f"[clients.{name}] jwks_url": [client.jwks_url] for name, client in settings.clients.items()},
+    }
     if settings.mode != "production":
-        operator.append(settings.public_url)  # the simulator
-    clients = [origin for client in settings.clients.values() for origin in client.fhir_origins]
-    return Policy(
-        operator=[entry if "*" in entry else str(origin_of(entry)) for entry in operator],
-        request=[str(origin_of(entry)) for entry in clients],
-    )
+        operator["CDS_PUBLIC_URL"] = [settings.public_url]  # the simulator
+    clients = {f"[clients.{name}] fhir_origins": client.fhir_origins for name, client in settings.clients.items()}
+    return Policy(operator=_origins(operator), request=_origins(clients))
+
+
+def _origins(written: Mapping[str, Sequence[str]]) -> list[str]:
+    found = []
+    for setting, entries in written.items():
+        for entry in filter(None, entries):
+            try:
+                Policy(operator=[entry])
+            except UnsafeAddress as fault:
+                say = f"{setting}: {fault.detail}; write https://HOST or http://HOST:PORT"
+                raise ConfigurationError(say) from None
+            found.append(entry if "*" in entry else str(origin_of(entry)))
+    return found
 
 
 def json_fetcher(outbound: Outbound, count: Callable[[str], None]) -> Callable[[str, float], Awaitable[object | None]]:
