@@ -14,11 +14,9 @@ import binascii
 import hmac
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -27,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cds_service.errors import ConfigurationError
+from cds_service.key_files import made_once
 from cds_service.randomness import random_bytes
 from cds_service.settings import Settings
 
@@ -132,7 +131,8 @@ def load_cipher(settings: Settings) -> Cipher:
         return Cipher([_decode(part) for part in written.split(",")])
     if settings.mode == "production":
         raise ConfigurationError("CDS_ENCRYPTION_KEY is not set; make one with: openssl rand -base64 32")
-    return Cipher([_decode(_key_of(settings.state_dir))])
+    kept = made_once(settings.state_dir / KEY_FILE, lambda: base64.b64encode(os.urandom(KEY_BYTES)))
+    return Cipher([_decode(kept.read_text("ascii"))])
 
 
 def _decode(text: str) -> bytes:
@@ -140,21 +140,3 @@ def _decode(text: str) -> bytes:
         return base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         raise ConfigurationError("CDS_ENCRYPTION_KEY is not base64; make one with: openssl rand -base64 32") from None
-
-
-def _key_of(folder: Path) -> str:
-    """The key file, made once; of processes that start together one wins and all read its key."""
-    path = folder / KEY_FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=folder)  # mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(os.urandom(KEY_BYTES)))
-        made = Path(name)
-        try:
-            path.hardlink_to(made)
-        except FileExistsError:
-            pass  # another process was first; its key is the one
-        finally:
-            made.unlink()
-    return path.read_text("ascii")

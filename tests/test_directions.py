@@ -15,7 +15,7 @@ IO = {
     "urllib.request",
 }  # fmt: skip
 COMMON = {
-    "__version__", "audit", "db", "encryption", "errors", "metrics", "randomness", "settings", "switches", "telemetry", "tracing",
+    "__version__", "audit", "db", "encryption", "errors", "key_files", "metrics", "randomness", "settings", "switches", "telemetry", "tracing",
 }  # fmt: skip
 # A room, and what it may import of other rooms (or of single files of theirs).
 MAY: Mapping[str, set[str]] = {

@@ -40,3 +40,13 @@ def escape(text: str) -> str:
     if opening := _BLOCK.match(text):
         text = f"{opening[0]}\\{text[opening.end() :]}"
     return text
+
+
+def fit(text: str, limit: int) -> str:
+    """Cut with an ellipsis to at most ``limit`` characters: after a clause that ends near the limit, else at a word (row C1)."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    clause, space = max(cut.rfind(", "), cut.rfind("; ")), cut.rfind(" ")
+    end = clause if clause > limit * 3 // 4 else space if space > limit // 2 else len(cut)
+    return cut[:end].rstrip(" ,;:·-") + "…"

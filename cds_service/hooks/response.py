@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from cds_service.hooks.markdown import clean, escape
+from cds_service.hooks.markdown import clean, escape, fit
 from cds_service.hooks.profiles import Profile, origin
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Response, Source, Suggestion, encode
 from cds_service.randomness import uuid4
@@ -69,7 +69,7 @@ def _card(card: Card, profile: Profile, notes: list[str]) -> Card:
     if behavior == "at-most-one":
         suggestions = _one_recommended(suggestions)
     return Card(
-        summary=_cut_words(clean(card.summary), min(profile.summary_length, SUMMARY_LIMIT)) or NOTHING_SAID,
+        summary=fit(clean(card.summary), min(profile.summary_length, SUMMARY_LIMIT)) or NOTHING_SAID,
         indicator=card.indicator if card.indicator in RANK else "warning",
         source=_source(card.source),
         uuid=card.uuid or uuid4(),
@@ -79,15 +79,6 @@ def _card(card: Card, profile: Profile, notes: list[str]) -> Card:
         overrideReasons=_reasons(card.overrideReasons) if profile.override_reasons else [],
         links=[sound for link in card.links if (sound := _link(link, profile, notes))],
     )
-
-
-def _cut_words(text: str, limit: int) -> str:
-    """At most ``limit`` characters; a cut falls between words and shows as an ellipsis (row C1)."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    space = head.rfind(" ")
-    return (head[:space] if space > limit // 2 else head).rstrip(" ,;:·-") + "…"
 
 
 def _detail(text: str, limit: int, notes: list[str]) -> str | None:
@@ -125,7 +116,7 @@ def _suggestions(suggestions: Iterable[Suggestion], profile: Profile) -> tuple[l
     kept: list[Suggestion] = []
     lost: list[str] = []
     for suggestion in suggestions:
-        label = _cut_words(clean(suggestion.label), SUMMARY_LIMIT) or "Apply"
+        label = fit(clean(suggestion.label), SUMMARY_LIMIT) or "Apply"
         actions = [_action(action, label) for action in suggestion.actions if _accepted(action, profile)]
         if len(actions) < len(suggestion.actions):
             lost.append(label)  # its actions belong together: all of them or none

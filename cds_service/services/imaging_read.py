@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.drafts.draft import Draft
-from cds_service.hooks.markdown import escape
+from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Source
 from cds_service.imaging.patient_check import Expected
@@ -115,7 +115,7 @@ class ImagingRead:
         mark = "TEST WEIGHTS, not a read: " if read.test_weights else "AI draft, unverified: "
         card = Card(
             uuid=uuid,
-            summary=layout.fit(f"{mark}{_decided(draft)}{first}", sheet.profile.summary_length),
+            summary=fit(f"{mark}{_decided(draft)}{first}", sheet.profile.summary_length),
             indicator="info",
             source=_source(),
             detail=detail_of(read),
@@ -232,7 +232,7 @@ def _unread(
     lines = "\n".join(f"- {escape(wording.line(study, sheet.zone))}" for study in studies)
     card = Card(
         uuid=uuid,
-        summary=layout.fit(f"{headline} ({studies[0].label})", sheet.profile.summary_length),
+        summary=fit(f"{headline} ({studies[0].label})", sheet.profile.summary_length),
         indicator="info",
         source=_source(),
         detail=f"{told}\n\n{lines}",

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cds_service.hooks.markdown import escape
+from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
 from cds_service.randomness import uuid4
@@ -96,16 +96,6 @@ def citation(rule: Rule) -> str:
     )
     limits = f" {escape(rule.limits)}" if rule.limits else ""
     return f"*Rule {escape(rule.id)} {escape(rule.version)}: {sources}.{limits}*"
-
-
-def fit(text: str, limit: int) -> str:
-    """Cut with an ellipsis to at most ``limit`` characters: after a clause that ends near the limit, else at a word."""
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
-    clause, space = max(cut.rfind(", "), cut.rfind("; ")), cut.rfind(" ")
-    end = clause if clause > limit * 3 // 4 else space if space > limit // 2 else len(cut)
-    return cut[:end].rstrip(" ,;:·") + "…"
 
 
 def fit_list(parts: Sequence[str], limit: int, head: str = "", joint: str = "; ") -> str:

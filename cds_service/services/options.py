@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from cds_service.assessments.task import Checked
 from cds_service.grounding.statement import Statement
-from cds_service.hooks.markdown import escape
+from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.randomness import uuid4
 from cds_service.services import assessed, cited, layout
@@ -40,7 +40,7 @@ def card(topic: Coding, found: Sequence[Options], sheet: layout.Sheet, facts: ci
     label = assessed.label(first)
     made = Card(
         uuid=uuid,
-        summary=layout.fit(f"To consider ({assessed.DRAFTED}): {'; '.join(names)}", sheet.profile.summary_length),
+        summary=fit(f"To consider ({assessed.DRAFTED}): {'; '.join(names)}", sheet.profile.summary_length),
         indicator="info",
         source=Source(label=f"MedGemma CDS: {label}", topic=topic),
         detail=_detail(found, label, sheet, facts),

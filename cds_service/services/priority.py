@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from cds_service.hooks.markdown import escape
+from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.protocol import Action, Card, Coding, Source, Suggestion, decode_as_written
 from cds_service.randomness import uuid4
 from cds_service.record.facts import Order
@@ -75,10 +75,10 @@ def _suggestion(each: Suggested) -> Suggestion:
     order, before, after = each.order, each.order.priority or "routine (not stated)", _said(each.priority)
     mark = f"{SUGGESTS}: set" if each.model is not None else "Set"
     return layout.suggestion(
-        layout.fit(f"{mark} priority {after}: {order.label}", 100),
+        fit(f"{mark} priority {after}: {order.label}", 100),
         Action(
             type="update",
-            description=layout.fit(f"Change the priority of {order.label} from {before} to {after}", 200),
+            description=fit(f"Change the priority of {order.label} from {before} to {after}", 200),
             resource=raised(order, each.priority),
         ),
     )
@@ -92,7 +92,7 @@ def _summary(suggested: Sequence[Suggested], findings: Sequence[Finding], limit:
         return layout.fit_list(_why(findings), limit, f"Consider priority {_said(first.priority)} for {names}: ")
     said = f"{SUGGESTS} priority {_said(first.priority)} for {names} ({assessed.DRAFTED})"
     if not first.floor:
-        return layout.fit(said, limit)
+        return fit(said, limit)
     return layout.fit_list(_why(first.findings), limit, f"{said}; rules ask for at least {_said(first.floor)}: ")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -15,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cds_service.errors import ConfigurationError
+from cds_service.key_files import made_once
 from cds_service.settings import Settings
 from fhir_adapters import json_guard
 from fhir_adapters.backend import algorithm
@@ -27,7 +26,7 @@ def signing_key(settings: Settings) -> RSAKey | ECKey | None:
     path = settings.signing_key_file
     if path is None and settings.mode == "production":
         return None
-    return _read(path or _made(settings.state_dir / KEY_FILE))
+    return _read(path or made_once(settings.state_dir / KEY_FILE, _new))
 
 
 def attach_keys(app: FastAPI, key: RSAKey | ECKey | None) -> None:
@@ -44,6 +43,10 @@ def public(key: RSAKey | ECKey) -> dict[str, object]:
     """The public half with what a verifier needs: key id, algorithm, use."""
     half: dict[str, object] = {**key.as_dict(private=False)}
     return half | {"kid": key.kid or key.thumbprint(), "alg": algorithm(key), "use": "sig", "key_ops": ["verify"]}
+
+
+def _new() -> bytes:
+    return msgspec.json.encode(ECKey.generate_key("P-384").as_dict(private=True))
 
 
 def _read(path: Path) -> RSAKey | ECKey:
@@ -69,20 +72,3 @@ def _decode(data: bytes) -> RSAKey | ECKey:
         return ECKey.import_key(data)
     except (JoseError, ValueError, TypeError):
         return RSAKey.import_key(data)
-
-
-def _made(path: Path) -> Path:
-    """The key file, made once; of processes that start together one wins."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(ECKey.generate_key("P-384").as_dict(private=True)))
-        made = Path(name)
-        try:
-            path.hardlink_to(made)
-        except FileExistsError:
-            pass  # another process was first; its key is the one
-        finally:
-            made.unlink()
-    return path

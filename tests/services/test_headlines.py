@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.services.layout import fit, fit_list
+from cds_service.hooks.markdown import fit
+from cds_service.services.layout import fit_list
 
 LIMIT = 139
 DOSE = "enoxaparin: creatinine clearance 25 mL/min; treatment: 1 mg/kg once daily; prophylaxis: 30 mg once daily"
