@@ -52,6 +52,11 @@ RULES = """
 `order` rules look at one draft order and the record, `record` rules at the record alone, `triage` rules at the findings
 beside an order. Every rule has a switch: off, shadow (computed, audited, not shown) or on. Rules with the same
 *mechanism* give one finding per draft: the most severe, with the facts and the sources of the others.
+
+The urgency floor holds for acute imaging, laboratory and consult orders: any critical value, AKI from stage 2 on or
+NEWS2 from 5 on asks for at least `urgent`. One exception is made on purpose: AKI does not raise a study whose order says
+that iodinated contrast or gadolinium is given (unless it names an agent that needs no preparation), because the kidneys
+are prepared first. The contrast card says that AKI was not counted; everything else still raises such a study.
 """
 
 

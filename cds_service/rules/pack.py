@@ -156,9 +156,9 @@ def _assemble(rules: Mapping[str, Rule], digest: str, tables: Tables, reasons: M
     if all(rule.switch is Switch.OFF for rule in rules.values()):
         raise ConfigurationError("rule pack: no rule is on; the service does not start with zero rules")
     triage = rules.get(TRIAGE_RULE)
-    unknown = sorted(set(triage.given.ladders) - set(rules)) if triage is not None else []
+    unknown = sorted(triage.given.names - set(rules)) if triage is not None else []
     if unknown:
-        raise ConfigurationError(f"rule pack: ladders of {TRIAGE_RULE} name unknown rules: {', '.join(unknown)}")
+        raise ConfigurationError(f"rule pack: {TRIAGE_RULE} names unknown rules: {', '.join(unknown)}")
     live = [(rule, LOGIC[rule.function]) for rule in rules.values() if rule.switch is not Switch.OFF]
     record = tuple(check for check in live if check[0].scope is Scope.RECORD)
     return Pack(

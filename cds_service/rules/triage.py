@@ -1,7 +1,8 @@
 """The urgency floor of an order: a minimum its findings ask for. Monotone: worse or further findings never lower it.
 
 The table (rule ``order-priority`` of the pack) says from which value on a finding asks for which urgency, which kinds
-of order are meant, and which ServiceRequest.priority each urgency is. Screening and elective orders have no floor.
+of order are meant, and which ServiceRequest.priority each urgency is. Screening and elective orders have no floor. What
+is a reason to prepare a contrast study does not hasten it; it raises every other order.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cds_service.record.facts import Order
 from cds_service.rules.catalogue import Finding, Scope, Switch, Urgency
+from cds_service.rules.imaging import Study
 from cds_service.rules.kinds import Kind
 from cds_service.rules.logic import Given, Logic
+from cds_service.rules.parameters import DrugGroup
 
 if TYPE_CHECKING:
     from cds_service.rules.pack import Pack
@@ -28,11 +31,17 @@ PRIORITIES: Mapping[str, Urgency] = {
 
 
 class Table(Given, frozen=True):
-    """``ladders``: rule id → [[value, urgency], …] rising in both; ``priority``: urgency → R4 code."""
+    """``ladders``: rule id → [[value, urgency], …] rising in both; ``priority``: urgency → R4 code.
+
+    ``not_before_contrast``: rules whose findings do not hasten a study that gives contrast, as they are the reason to
+    prepare it; ``unprepared``: agents that need no preparation, so that with one of them they do.
+    """
 
     kinds: frozenset[str]
     ladders: dict[str, list[tuple[float, str]]]
     priority: dict[str, str]
+    not_before_contrast: frozenset[str]
+    unprepared: DrugGroup
 
     def __post_init__(self) -> None:
         if self.kinds - set(Kind):
@@ -49,6 +58,11 @@ class Table(Given, frozen=True):
         if codes != sorted(codes, key=lambda code: PRIORITIES[code]):
             raise ValueError("priority must not fall as urgency rises")
 
+    @property
+    def names(self) -> set[str]:
+        """Every rule the table names."""
+        return self.not_before_contrast | self.ladders.keys()
+
     def urgency(self, finding: Finding) -> Urgency:
         """What a finding about the patient asks for."""
         reached = [PRIORITIES[u] for at, u in self.ladders.get(finding.rule.id, ()) if finding.worse >= at]
@@ -56,11 +70,15 @@ class Table(Given, frozen=True):
 
 
 class Floor(NamedTuple):
-    """``priority`` is the code to suggest, '' where the order already has that urgency or more."""
+    """``priority`` is the code to suggest, '' where the order already has that urgency or more.
+
+    ``not_counted``: findings that would have asked for more, were the order not a study that contrast is prepared for.
+    """
 
     urgency: Urgency
     findings: tuple[Finding, ...]
     priority: str = ""
+    not_counted: tuple[Finding, ...] = ()
 
 
 def urgency_floor(pack: Pack, findings: Iterable[Finding], order: Order) -> Floor:
@@ -76,13 +94,23 @@ def urgency_floor(pack: Pack, findings: Iterable[Finding], order: Order) -> Floo
     study = pack.tables.imaging.order(order)
     if study.screening or pack.tables.kinds.kind(order, study) not in table.kinds:
         return Floor(own, ())
-    asking = [f for f in findings if f.order is None and f.rule.switch is Switch.ON and f.urgency > own]
+    heard = [f for f in findings if f.order is None and f.rule.switch is Switch.ON and f.urgency > own]
+    apart = table.not_before_contrast if _prepared_for_contrast(pack, table, study, order) else frozenset[str]()
+    asking = [f for f in heard if f.rule.id not in apart]
+    not_counted = tuple(f for f in heard if f.rule.id in apart)
     if not asking:
-        return Floor(own, ())
+        return Floor(own, (), not_counted=not_counted)
     urgency = max(f.urgency for f in asking)
     code = table.priority[urgency.name.lower()]
     suggested = code if PRIORITIES[code] > own and rule.switch is Switch.ON else ""
-    return Floor(urgency, tuple(sorted(asking, key=lambda f: -f.urgency)), suggested)
+    return Floor(urgency, tuple(sorted(asking, key=lambda f: -f.urgency)), suggested, not_counted)
+
+
+def _prepared_for_contrast(pack: Pack, table: Table, study: Study, order: Order) -> bool:
+    """The order says that iodinated contrast or gadolinium is given, and names no agent that needs no preparation."""
+    if not (study.stated and (study.iodinated or study.gadolinium)):
+        return False
+    return pack.tables.drugs.match(order.label, order.codes).ingredients.isdisjoint(table.unprepared.members)
 
 
 CHECKS = (Logic(RULE, Scope.TRIAGE, Table, {"suggest": "order priority"}, None),)

@@ -132,6 +132,12 @@ def _detail(
             "the order is otherwise unchanged."
         )
         parts += [f"**{escape(finding.summary)}**\n\n{layout.block(finding, sheet.zone)}" for finding in findings]
+    parts += [
+        f"Not counted for {escape(each.order.label)}, as contrast needs preparation first: "
+        f"{escape('; '.join(_why(each.not_counted)))}."
+        for each in suggested
+        if each.not_counted
+    ]
     return "\n\n".join(parts)
 
 

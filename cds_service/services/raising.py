@@ -18,12 +18,16 @@ from cds_service.services.assessed import Opinion, usable
 
 
 class Suggested(Struct, frozen=True, kw_only=True):
-    """One draft with the priority to suggest. ``floor`` is the rules' part of it, '' where they suggest none."""
+    """One draft with the priority to suggest. ``floor`` is the rules' part of it, '' where they suggest none.
+
+    ``not_counted``: findings the floor leaves out, as they are a reason to prepare the study first.
+    """
 
     order: Order
     priority: str
     floor: str = ""
     findings: Sequence[Finding] = ()
+    not_counted: Sequence[Finding] = ()
     model: Checked | None = None  # whose category it is, where that is above floor and order
 
 
@@ -35,10 +39,19 @@ def suggest(
     raised = _category(pack, order, floor, opinion, labels=labels) if opinion is not None else None
     if raised is not None:
         code, checked = raised
-        return Suggested(order=order, priority=code, floor=floor.priority, findings=floor.findings, model=checked)
-    if not floor.priority:
-        return None
-    return Suggested(order=order, priority=floor.priority, floor=floor.priority, findings=floor.findings)
+        return _suggested(order, code, floor, checked)
+    return _suggested(order, floor.priority, floor) if floor.priority else None
+
+
+def _suggested(order: Order, code: str, floor: Floor, model: Checked | None = None) -> Suggested:
+    return Suggested(
+        order=order,
+        priority=code,
+        floor=floor.priority,
+        findings=floor.findings,
+        not_counted=floor.not_counted,
+        model=model,
+    )
 
 
 def _category(pack: Pack, order: Order, floor: Floor, opinion: Opinion, *, labels: bool) -> tuple[str, Checked] | None:

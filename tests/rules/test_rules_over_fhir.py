@@ -69,11 +69,15 @@ def record_of(person: DemoPatient) -> Record:
 
 # What the rules must say of each demo patient: about the patient, about the drafts, and the highest suggested priority.
 SAID: dict[str, tuple[set[str], set[str], str]] = {
-    "demo-sepsis": ({"news2", "critical-value", "qsofa", "aki-stage", "shock-index", "code-status"}, set(), "asap"),
+    "demo-sepsis": (
+        {"news2", "critical-value", "qsofa", "aki-stage", "shock-index", "code-status", "metformin-active"},
+        set(),
+        "asap",
+    ),
     "demo-aki-contrast": (
         {"aki-stage", "shock-index", "code-status"},
         {"contrast-kidney", "nsaid-kidney", "triple-whammy"},
-        "urgent",
+        "",
     ),
     "demo-penicillin-allergy": ({"severe-allergy"}, {"allergy-drug"}, ""),
     "demo-hyperkalaemia": (
@@ -83,9 +87,13 @@ SAID: dict[str, tuple[set[str], set[str], str]] = {
     ),
     "demo-child": ({"danger-zone-vitals"}, {"paediatric-dose"}, ""),
     "demo-pregnancy": ({"pregnancy"}, {"pregnancy-drug", "pregnancy-imaging"}, ""),
-    "demo-ckd-metformin": ({"kidney-function"}, {"metformin-start", "metformin-contrast", "contrast-kidney"}, ""),
+    "demo-ckd-metformin": (
+        {"kidney-function", "metformin-active"},
+        {"metformin-start", "metformin-contrast", "contrast-kidney"},
+        "",
+    ),
     "demo-af": (
-        {"stroke-risk", "anticoagulant-active", "code-status", "kidney-function"},
+        {"stroke-risk", "anticoagulant-active", "reduced-dose-active", "code-status", "kidney-function"},
         {"anticoagulant-duplicate", "nsaid-anticoagulant", "nsaid-kidney", "renal-dosing"},
         "",
     ),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from checking import drug_order, imaging_order, order, pack
+from checking import drug_order, imaging_order, on_orders, one, order, pack, with_order
 from feeding_records import born, creatinine, reading, record, vitals
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from cds_service.hooks.profiles import Profile
 from cds_service.record.facts import Order, Record
 from cds_service.rules.catalogue import Switch, Urgency
 from cds_service.rules.evaluate import evaluate_record
 from cds_service.rules.triage import Floor, urgency_floor
+from cds_service.services import layout, priority
+from cds_service.services.raising import suggest
 
 LAB = order("Blood culture", category="laboratory")
 
@@ -90,6 +94,70 @@ def test_only_acute_orders_of_the_sites_kinds_have_a_floor(draft: Order, raised:
     result = floor(record(reading("potassium", "6.9")), draft)
     assert bool(result.priority) is raised
     assert result.urgency is (Urgency.ASAP if raised else Urgency.ROUTINE)
+
+
+INJURED = [creatinine("1.0", days=5), creatinine("2.0")]
+
+
+@pytest.mark.parametrize(
+    ("draft", "counted"),
+    [
+        ("CT abdomen with IV contrast", False),
+        ("CT pulmonary angiogram", False),
+        ("Coronary angiography", False),
+        ("MRI brain with gadolinium", False),
+        ("MRI brain with contrast (gadopentetate)", False),
+        ("MRI brain with contrast (gadobutrol)", True),  # needs no preparation, and no card would say so
+        ("CT abdomen without contrast", True),
+        ("CT abdomen", True),  # does not say that contrast is given
+        ("MRI brain", True),
+        ("Ultrasound of the kidneys", True),
+    ],
+)
+def test_acute_kidney_injury_raises_all_but_a_study_that_gives_contrast(draft: str, counted: bool) -> None:
+    result = floor(record(*INJURED), imaging_order(draft))
+    assert result.priority == ("urgent" if counted else "")
+    assert [f.rule.id for f in result.not_counted] == ([] if counted else ["aki-stage"])
+
+
+def test_acute_kidney_injury_still_raises_laboratory_and_consult() -> None:
+    for category in ("laboratory", "consult"):
+        assert floor(record(*INJURED), order("Electrolytes", category=category)).priority == "urgent"
+
+
+def test_what_else_asks_for_urgency_still_hastens_a_contrast_study() -> None:
+    result = floor(record(*INJURED, reading("potassium", "6.9")), imaging_order("CT chest with IV contrast"))
+    assert (result.priority, [f.rule.id for f in result.not_counted]) == ("asap", ["aki-stage"])
+
+
+@pytest.mark.parametrize(
+    ("draft", "rule"), [("CT chest with IV contrast", "contrast-kidney"), ("MRI with gadolinium", "gadolinium-kidney")]
+)
+def test_that_kidney_injury_is_not_counted_stands_on_the_contrast_card(draft: str, rule: str) -> None:
+    injured = one(on_orders(rule, with_order(imaging_order(draft), *INJURED)))
+    chronic = one(on_orders(rule, with_order(imaging_order(draft), reading("egfr", 20))))
+    assert "not counted" in " ".join(injured.details)
+    assert "not counted" not in " ".join(chronic.details)
+
+
+def test_the_card_of_priorities_names_what_was_not_counted_for_a_contrast_study() -> None:
+    subject = record(*INJURED, reading("potassium", "6.9"))
+    draft = imaging_order("CT chest with IV contrast")
+    suggested = suggest(
+        pack(), evaluate_record(pack(), subject), replace(draft, raw=b'{"id": "1"}'), None, labels=False
+    )
+    assert suggested is not None
+    sheet = layout.Sheet(
+        service="order-triage",
+        profile=Profile(name="spec", deadline_ms={}),
+        zone=ZoneInfo("UTC"),
+        override_displays=pack().override_reasons,
+    )
+    laid = priority.card([suggested], sheet, {})
+    assert laid is not None
+    assert "Not counted for CT chest with IV contrast, as contrast needs preparation first: AKI stage 2" in (
+        laid.card.detail or ""
+    )
 
 
 def test_with_the_rule_off_or_in_shadow_nothing_is_suggested() -> None:

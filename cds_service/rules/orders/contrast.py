@@ -44,9 +44,10 @@ def is_imaging(order: Order, study: Study) -> bool:
 @order_logic(
     "contrast-kidney",
     Risk,
-    prophylaxis="study kidney kidney_text",
+    prophylaxis="study kidney kidney_text aki",
     consider="study kidney kidney_text",
     unknown="study",
+    aki="",
 )
 def contrast_kidney(rule: Rule, given: Risk, situation: Situation, order: Order) -> Iterator[Finding]:
     """Iodinated contrast with eGFR below 30 or AKI; 30–44 at high risk (ACR-NKF 2020). Nothing needed is withheld."""
@@ -72,7 +73,7 @@ def contrast_kidney(rule: Rule, given: Risk, situation: Situation, order: Order)
     yield conclude(
         rule,
         text,
-        {"study": order.label, **kidney.words},
+        {"study": order.label, **kidney.words, "aki": rule.texts["aki"] if kidney.aki and study.stated else ""},
         key=f"{text}:{order.label}",
         tier=Tier.ORDINARY if text == "prophylaxis" and study.stated else Tier.REMARK,
         facts=(*kidney.facts, order),
@@ -103,9 +104,10 @@ def _ask(rule: Rule, given: Risk, situation: Situation, order: Order, study: Stu
 @order_logic(
     "gadolinium-kidney",
     Gadolinium,
-    group_1="study kidney kidney_text agent",
-    unspecified="study kidney kidney_text",
-    group_3="study kidney kidney_text agent",
+    group_1="study kidney kidney_text agent aki",
+    unspecified="study kidney kidney_text aki",
+    group_3="study kidney kidney_text agent aki",
+    aki="",
 )
 def gadolinium_kidney(rule: Rule, given: Gadolinium, situation: Situation, order: Order) -> Iterator[Finding]:
     """Gadolinium with eGFR below 30, AKI or dialysis: group I is contraindicated; the agent decides (ACR-NKF 2021)."""
@@ -120,10 +122,14 @@ def gadolinium_kidney(rule: Rule, given: Gadolinium, situation: Situation, order
     if ordered & (situation.tables.drugs.classes["gadolinium"].members - given.group_1.members - given.group_3.members):
         return
     text = "group_1" if first else "group_3" if third else "unspecified"
+    words = {
+        "agent": ", ".join(sorted(first or third)),
+        "aki": rule.texts["aki"] if kidney.aki and is_imaging(order, study) and study.stated else "",
+    }
     yield conclude(
         rule,
         text,
-        {"study": order.label, **kidney.words, "agent": ", ".join(sorted(first or third))},
+        {"study": order.label, **kidney.words, **words},
         key=f"{text}:{order.label}",
         tier=Tier.RAISED if first else Tier.ORDINARY if third else Tier.REMARK,
         facts=(*kidney.facts, order),
