@@ -21,14 +21,13 @@ from cds_service import telemetry
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.tasks import load_tasks
 from cds_service.commands.calling import from_bundle, service_at_hand
+from cds_service.commands.loading import ready
 from cds_service.commands.operating import require_ai
 from cds_service.errors import BadRequest, ConfigurationError, Unavailable
 from cds_service.metrics import Metrics
 from cds_service.models import engines
-from cds_service.models.engine import Engine
 from cds_service.models.faults import EngineFault
 from cds_service.models.prompting.templates import load as load_prompts
-from cds_service.models.standing import Standing
 from cds_service.record import salience, wording
 from cds_service.record.build import build
 from cds_service.record.facts import Record
@@ -51,7 +50,6 @@ SERVICE, TASK = "patient-summary", "question"  # the widest prefetch; the prompt
 BUDGET = 120  # facts offered; the prompt's own budget of tokens may hold fewer
 DISCARDED = 3  # exit code
 GATHER_S = 30.0
-LOADING_S = 600.0  # for an engine to become ready
 
 
 class Cited(Struct, frozen=True):
@@ -104,7 +102,7 @@ async def run(settings: Settings, question: str, patient: str, *, fhir: str, bun
             fhir = f"{await closing.enter_async_context(service_at_hand())}/simulator/fhir"
         subject = await _subject(settings, question, patient, fhir, bundle)
         try:
-            checked = await load_tasks(load_prompts())[TASK].run(await _ready(made.text), subject)
+            checked = await load_tasks(load_prompts())[TASK].run(await ready(made.text, "the text model"), subject)
         except EngineFault as fault:
             raise Unavailable(f"the model gave no usable answer ({fault.reason}): {fault.message}") from None
     reply = _reply(checked, subject)
@@ -163,16 +161,6 @@ def _queries(patient: str) -> dict[str, str]:
         return {key: resolve(path, {"patientId": patient}) for key, path in alone.items()}
     except ValueError as fault:
         raise BadRequest(f"--patient: {fault}") from None
-
-
-async def _ready(standing: Standing) -> Engine:
-    """The engine once it may be asked; a local one needs a while to load."""
-    until = asyncio.get_running_loop().time() + LOADING_S
-    while (state := await standing.look()) != "ready":
-        if state != "loading" or asyncio.get_running_loop().time() > until:
-            raise ConfigurationError(f"the text model is {state}: {standing.why}")
-        await asyncio.sleep(0.5)
-    return standing.engine
 
 
 def _reply(checked: Checked, subject: Subject) -> Reply:

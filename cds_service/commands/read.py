@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cds_service import telemetry
+from cds_service.commands.loading import ready
 from cds_service.errors import ConfigurationError
 from cds_service.imaging import catalogue
 from cds_service.imaging.patient_check import PatientCheck
@@ -33,7 +34,6 @@ from fhir_adapters.addresses import Policy, origin_of
 from fhir_adapters.outbound import Outbound
 
 REFUSED = 3  # exit code
-LOADING_S = 600.0  # for an engine to become ready
 FETCH_S = 120.0
 STYLE = {"present": "bold yellow", "uncertain": "yellow", "absent": "dim"}
 
@@ -119,7 +119,7 @@ async def _read(standing: Standing, seen: Seen | Refused, asked: Asked, as_json:
     """The read, or the exit code where it ends otherwise: a refusal, or a question that was answered."""
     if isinstance(seen, Refused):
         return _refused(seen.reason, as_json)
-    engine, reader = await _ready(standing), Reader(templates.load(), catalogue.load())
+    engine, reader = await ready(standing, "the image model"), Reader(templates.load(), catalogue.load())
     try:
         if asked.ask:
             return await _answer(reader, engine, seen, asked.ask, as_json)
@@ -127,16 +127,6 @@ async def _read(standing: Standing, seen: Seen | Refused, asked: Asked, as_json:
     except EngineFault as fault:
         raise ConfigurationError(f"the image model could not be asked: {fault.message}") from fault
     return _refused(read.refused, as_json) if read.refused else read
-
-
-async def _ready(standing: Standing) -> Engine:
-    """The engine once it may be asked; a local one needs a while to load."""
-    until = asyncio.get_running_loop().time() + LOADING_S
-    while (state := await standing.look()) != "ready":
-        if state != "loading" or asyncio.get_running_loop().time() > until:
-            raise ConfigurationError(f"the image model is {state}: {standing.why}")
-        await asyncio.sleep(0.5)
-    return standing.engine
 
 
 async def _answer(reader: Reader, engine: Engine, seen: Seen, ask: str, as_json: bool) -> int:
