@@ -75,7 +75,10 @@ class Jobs:
         count: Count = lambda _name, _n: None,
         ended: Callable[[str, str, str, str], None] = lambda _key, _task, _state, _reason: None,
         tracing: Tracing = OFF,
+        hurries: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``hurries``: whether some call may wait for a job now; it is not looked for as often otherwise."""
+        self._hurries, self._quick = hurries, True
         self._gateway, self._store, self._works = gateway, store, works
         self._limits = limits
         self._count, self._ended, self._tracing = count, ended, tracing
@@ -225,6 +228,9 @@ class Jobs:
         for job in stranded:  # the same id again is the same job
             if job.workflow not in lost:
                 await self._durable.call(partial(workflow.enqueue, job.workflow, WARM))
+        if (quick := self._hurries()) is not self._quick:
+            await self._durable.call(partial(workflow.pace, quick))
+            self._quick = quick
         if not self._gateway.shared:
             return
         orphans = [name for name, owner in await self._durable.call(workflow.unfinished) if owner not in living]

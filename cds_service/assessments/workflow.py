@@ -19,6 +19,7 @@ QUEUE = "assessments"
 HURRIED = "assessments-hurried"  # no limit: what is in it is waited for
 POLL_S = 0.5
 HURRIED_POLL_S = 0.25
+UNHURRIED_POLL_S = 2.0  # while no model is quick enough for a call to wait: each look costs some milliseconds of CPU
 BACKOFF_S = (0.5, 2.0, 8.0, 30.0)  # pauses between attempts; one attempt more than pauses
 AGAIN = "again"
 OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
@@ -65,10 +66,16 @@ def launch(url: str, executor: str, run: Attempt, slots: int) -> None:
         _quiet()
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=slots, polling_interval_sec=POLL_S, on_conflict=OURS)
-        DBOS.register_queue(HURRIED, polling_interval_sec=HURRIED_POLL_S, on_conflict=OURS)
+        pace(True)
     except BaseException:
         stop()  # half launched it would refuse to be launched again
         raise
+
+
+def pace(quick: bool) -> None:
+    """How often dbos looks for jobs that are waited for. It reads the pace anew at each look."""
+    every = HURRIED_POLL_S if quick else UNHURRIED_POLL_S
+    DBOS.register_queue(HURRIED, polling_interval_sec=every, on_conflict=OURS)
 
 
 def enqueue(workflow: str, priority: int) -> None:

@@ -20,6 +20,8 @@ from cds_service.models.standing import Standing
 from cds_service.wiring.own_access import archives
 from cds_service.wiring.parts import Parts
 
+MOST_PATIENT_S = 3.0  # the longest deadline among hooks/profiles.toml
+
 
 class Assessments(NamedTuple):
     """A model's results as services see them, and the jobs behind them."""
@@ -60,6 +62,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
             "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image, prompts)
         ),
         tracing=parts.tracing,
+        hurries=lambda: text is not None and _may_be_waited_for(text, settings.deadline_ms / 1000),
     )
     if texts is not None:
         texts.use(jobs)
@@ -84,6 +87,12 @@ def _made_by(
         "prompts": [task.label] if task is not None else [],
         "engines": [text.engine.identity.label] if text is not None else [],
     }
+
+
+def _may_be_waited_for(text: Stands, deadline_s: float) -> bool:
+    """Whether an answer comes quickly enough for the most patient of calls."""
+    most = max(deadline_s, MOST_PATIENT_S)
+    return text.fits(most) or text.fits(most, labels=True)
 
 
 def _not_ready(standing: Standing | None) -> str:

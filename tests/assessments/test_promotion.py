@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from cds_service.assessments import workflow
 from cds_service.assessments.jobs import WAITING, WARM, Jobs, Limits
 from cds_service.assessments.store import Store
 from cds_service.db.gateway import Gateway
@@ -59,3 +61,44 @@ async def test_a_caller_who_waits_takes_a_queued_job_past_the_queue(tmp_path: Pa
         gate.set()
         await jobs.close()
         await gateway.close()
+
+
+async def test_jobs_are_looked_for_seldom_while_no_call_may_wait_and_quickly_again_when_one_may(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'cds.sqlite3'}"
+    gateway = Gateway(url, tmp_path)
+    await gateway.start()
+    may_wait = False
+
+    async def work(_key: str, snapshot: bytes) -> bytes:
+        return snapshot
+
+    jobs = Jobs(
+        gateway,
+        Store(Cipher([KEY]), ttl_s=3600),
+        {"text": work},
+        url=jobs_url(url, tmp_path),
+        limits=Limits(beat_s=0.1),
+        hurries=lambda: may_wait,
+    )
+    jobs.start()
+    try:
+        for wait, expected in ((False, workflow.UNHURRIED_POLL_S), (True, workflow.HURRIED_POLL_S)):
+            may_wait = wait
+            async with asyncio.timeout(20):
+                while await asyncio.to_thread(pace, tmp_path) != expected:  # noqa: ASYNC110 - it stands in dbos's own table
+                    await asyncio.sleep(0.1)
+    finally:
+        await jobs.close()
+        await gateway.close()
+
+
+def pace(folder: Path) -> float | None:
+    """How often dbos looks into the queue of those who wait, as its database has it."""
+    if not (folder / "jobs.sqlite3").exists():
+        return None
+    with sqlite3.connect(folder / "jobs.sqlite3") as reader:
+        tables = [name for (name,) in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        query = "SELECT polling_interval_sec FROM queues WHERE name = ?"
+        found = reader.execute(query, (workflow.HURRIED,)).fetchone() if "queues" in tables else None
+    reader.close()
+    return float(found[0]) if found else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from cds_service.assessments.tasks import load_tasks
+from cds_service.hooks import profiles
 from cds_service.imaging.work import IMAGE_PROMPTS
 from cds_service.models.prompting import templates
-from cds_service.wiring.assessing import _made_by
+from cds_service.wiring.assessing import MOST_PATIENT_S, _made_by
 from tests.assessments.doubles import Double, Stand
 
 PROMPTS = templates.load()
@@ -28,3 +29,7 @@ def test_an_image_job_names_every_prompt_of_its_reading_and_the_image_engine() -
     assert made["engines"] == ["openai double@7"]
     assert {prompt.partition("@")[0] for prompt in made["prompts"]} == IMAGE_PROMPTS
     assert all(HASHED.fullmatch(prompt) for prompt in made["prompts"])
+
+
+def test_the_most_patient_of_calls_is_known() -> None:
+    assert max(max(profile.deadline_ms.values()) for profile in profiles.read().values()) == MOST_PATIENT_S * 1000
