@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,18 @@ def test_every_setting_a_container_file_names_exists(name: str) -> None:
 def test_a_password_has_no_default(name: str) -> None:
     given = re.findall(r"\$\{(\w*(?:PASSWORD|AUTHORIZATION))(:[-?])", (FOLDER / name).read_text("utf-8"))
     assert all(operator == ":?" for _, operator in given), given
+
+
+def test_what_an_extra_of_the_image_brings_is_pinned_by_a_lock() -> None:
+    root, said = FOLDER.parent, (FOLDER / "Dockerfile").read_text("utf-8")
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    locks = re.findall(r"--constraint (requirements[\w-]*\.lock)", said)
+    pinned = {line.partition("==")[0] for lock in locks for line in (root / lock).read_text("utf-8").splitlines()}
+    (offered,) = re.findall(r"--build-arg EXTRAS=([\w,]+)", said)
+    for extra in offered.split(","):
+        needed = {re.split(r"[\[><=]", each)[0] for each in extras[extra]}
+        assert needed <= pinned, extra
+    copied = re.findall(
+        r"requirements[\w-]*\.lock", next(line for line in said.splitlines() if line.startswith("COPY requirements"))
+    )
+    assert {*locks} <= {*copied}
