@@ -18,9 +18,10 @@ from cds_service.grounding.statement import Statement
 from cds_service.models import phrases
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request, Scores, Unsupported
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
+from cds_service.record.salience import PRESENT
 from cds_service.record.trend import trend
 from cds_service.record.units import table
-from cds_service.record.wording import level, moment, partial
+from cds_service.record.wording import DAY, level, minute, moment, partial
 
 LABEL = "extractive summary, no language model"
 REVISION = "3"  # raised with every change of what is picked or how it is worded
@@ -29,7 +30,6 @@ MAX_TEXT = 240
 MAX_FACTS = 8
 OWN_LINE = 5  # results that get a statement of their own
 FRESH = timedelta(days=90)  # within which an encounter is called recent
-_STAYS = ("in-progress", "arrived", "triaged", "onleave")
 _GIVEN = "MedicationAdministration"
 
 F = TypeVar("F", bound=Fact)
@@ -111,9 +111,9 @@ def _when(reading: Reading) -> float:
 
 
 def _gathered(readings: Sequence[Reading], zone: ZoneInfo) -> tuple[list[Statement], list[Statement]]:
-    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.' by moment; other results the same way."""
-    vital_signs: dict[str, list[Reading]] = {}
-    others: dict[str, list[Reading]] = {}
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Body weight 81 kg (08:15).' by day; other results the same way."""
+    vital_signs: dict[str, list[tuple[str, Reading]]] = {}
+    others: dict[str, list[tuple[str, Reading]]] = {}
     concepts = table().concepts
     moments: dict[tuple[datetime | None, str], str] = {}  # many readings share one: said once
     for reading in readings:
@@ -122,23 +122,28 @@ def _gathered(readings: Sequence[Reading], zone: ZoneInfo) -> tuple[list[Stateme
         key = (reading.time, reading.time_text)
         when = moments.get(key)
         if when is None:
-            when = moments[key] = _when_said(reading, zone)
-        group.setdefault(when, []).append(reading)
-    return _by_moment("Vital signs", vital_signs), _by_moment("Results", others)
+            when = moments[key] = moment(reading, zone) or partial(reading)
+        group.setdefault(when[:DAY], []).append((when, reading))
+    return _by_day("Vital signs", vital_signs), _by_day("Results", others)
 
 
-def _when_said(reading: Reading, zone: ZoneInfo) -> str:
-    """' on 2026-11-20 09:00', ' of 2019' of a partial date, ', undated'."""
-    if shown := moment(reading, zone):
-        return f" on {shown}"
-    written = partial(reading)
-    return f" of {written}" if written else ", undated"
+def _by_day(head: str, groups: Mapping[str, Sequence[tuple[str, Reading]]]) -> list[Statement]:
+    """The moment of the first reading stands for all of a day; one of another minute says its own."""
+    made: list[Statement] = []
+    for day, found in groups.items():
+        stands = found[0][0]
+        apart = {id(reading): when for when, reading in found if when != stands}
+        title = f"{head} on {stands}" if len(day) == DAY else f"{head} of {day}" if day else f"{head}, undated"
+        made += _list(title, [reading for _, reading in found], _measured_at(apart) if apart else _measured_with_level)
+    return made
 
 
-def _by_moment(head: str, groups: Mapping[str, Sequence[Reading]]) -> list[Statement]:
-    return [
-        made for when, readings in groups.items() for made in _list(f"{head}{when}", readings, _measured_with_level)
-    ]
+def _measured_at(apart: Mapping[int, str]) -> Callable[[Reading], str]:
+    def word(reading: Reading) -> str:
+        said, when = _measured_with_level(reading), apart.get(id(reading))
+        return f"{said} ({minute(when)})" if said and when is not None else said
+
+    return word
 
 
 def _measured_with_level(reading: Reading) -> str:
@@ -235,7 +240,7 @@ def _encounters(encounters: Sequence[Event], material: Material) -> Iterator[Sta
     def word(fact: Event) -> str:
         return phrases.encounter(fact, material.zone)
 
-    current = [e for e in encounters if e.status in _STAYS]
+    current = [e for e in encounters if e.status in PRESENT]
     planned = [e for e in encounters if e.status == "planned"]
     past = [e for e in encounters if e not in current and e not in planned]
     recent = [e for e in past if e.time is not None and material.now - (e.end or e.time) <= FRESH]

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cds_service.grounding.evidence.evidence import SHOWN
-from cds_service.grounding.evidence.literal import measured, name
+from cds_service.grounding.evidence.literal import measured, name, reason
 from cds_service.grounding.evidence.source import source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
+from cds_service.record.salience import PRESENT
 from cds_service.record.wording import day, level, moment, partial, value
 
 QUOTE = 140  # characters of a report's conclusion in one statement
@@ -67,12 +68,12 @@ def event(fact: Event, zone: ZoneInfo) -> str:
 
 
 def encounter(fact: Event, zone: ZoneInfo) -> str:
-    """'Inpatient stay 2026-09-03 to 2026-09-09', 'Emergency visit since 2026-11-20 07:40'."""
+    """'Inpatient stay 2026-09-03 to 2026-09-09', 'Emergency visit since 2026-11-20 07:40: Chest pain'."""
     label, start, end = name(fact.label), moment(fact, zone), day(fact.end, zone)
     if not label or not start:
         return label
-    if fact.status in ("in-progress", "arrived", "triaged", "onleave"):
-        return f"{label} since {start}"
+    if fact.status in PRESENT:
+        return f"{label} since {start}: {why}" if (why := reason(fact)) else f"{label} since {start}"
     return f"{label} {start[:10]} to {end}" if end and end != start[:10] else f"{label} {start[:10]}"
 
 

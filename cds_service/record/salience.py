@@ -1,7 +1,8 @@
 """Which facts a prompt of limited length should hold. Deterministic; what is left out is counted by kind and said.
 
 Order of weight: what must always be mentioned (DESIGN §5.3), then what is abnormal, recent and changing, then the rest.
-One reading stands for a series; its predecessor joins it when the value changed.
+One reading stands for a series; its predecessor joins it when the value changed. The newest vital signs of a current
+encounter belong together: a blood pressure is not left out where the pulse of the same minute stays.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import cache
 from operator import itemgetter
 
 from msgspec import Struct, field
@@ -21,6 +23,9 @@ from cds_service.record.wording import level
 RECENT = timedelta(days=3)
 CURRENT = timedelta(days=90)
 DISCHARGE = timedelta(days=30)
+LATELY = timedelta(days=7)  # a procedure of these days explains what is measured after it
+TOGETHER = timedelta(hours=1)  # vital signs within this time are one set
+PRESENT = frozenset({"in-progress", "arrived", "triaged", "onleave"})  # Encounter.status of one that is not over
 STAYS = frozenset({"IMP", "ACUTE", "NONAC", "OBSENC", "EMER", "SS"})
 STATUS_CONCEPTS = frozenset(
     {"code_status", "pregnancy_status", "pregnancy_test", "consciousness", "hypercapnic_target"}
@@ -36,11 +41,36 @@ class Selection(Struct, frozen=True):
 
 
 def rank(record: Record, budget: int) -> Selection:
-    """At most ``budget`` facts of a record (drafts of the hook aside), by weight, then newest first, then by number."""
+    """At most ``budget`` facts of a record (drafts of the hook aside), by weight, then newest first, then by number.
+
+    The newest vital signs of a current encounter are chosen whole and count as one.
+    """
     weighed = [(-weight, -_stamp(fact), fact.number, fact) for fact, weight in _weighed(record)]
     weighed.sort(key=itemgetter(0, 1, 2))
-    chosen = [each[3] for each in weighed[: max(budget, 0)]]
+    together = _newest_vital_signs(record) if budget > 0 else frozenset()
+    if not together:
+        chosen = [each[3] for each in weighed[: max(budget, 0)]]
+    else:
+        others = [each[2] for each in weighed if each[2] not in together][: budget - 1]
+        kept = together.union(others)
+        chosen = [each[3] for each in weighed if each[2] in kept]
     return Selection(chosen, _left_out(record, chosen))
+
+
+def _newest_vital_signs(record: Record) -> frozenset[int]:
+    """The numbers of the vital signs taken within an hour of the newest; none where no encounter is current."""
+    if not any(encounter.status in PRESENT for encounter in record.encounters):
+        return frozenset()
+    newest = [series[0] for key in _vital_signs() if (series := record.readings.get(key))]
+    last = max((reading.time for reading in newest if reading.time is not None), default=None)
+    if last is None or record.now - last > RECENT:
+        return frozenset()
+    return frozenset(r.number for r in newest if r.time is not None and last - r.time <= TOGETHER)
+
+
+@cache
+def _vital_signs() -> tuple[str, ...]:
+    return tuple(key for key, concept in table().concepts.items() if concept.group == "vital-signs")
 
 
 def _left_out(record: Record, chosen: Iterable[Fact]) -> Counter[str]:
@@ -88,7 +118,7 @@ def _weighed(record: Record) -> Iterator[tuple[Fact, int]]:
     yield from _events(record, record.goals, 85)
     yield from _events(record, record.reports, 30)
     yield from _events(record, record.imaging, 30)
-    yield from _events(record, record.procedures, 22)
+    yield from ((p, _procedure(record, p)) for p in record.procedures)
     yield from _events(record, record.requests, 18)
     yield from _events(record, record.documents, 15)
     yield from _events(record, record.immunizations, 5)
@@ -106,6 +136,11 @@ def _events(record: Record, events: Iterable[Event], base: int) -> Iterator[tupl
     for event in events:
         boost = 10 if event.category in ("code-status", "oxygen-target") else -60 if event.category == "goal" else 0
         yield event, base + boost + _age(record, event)
+
+
+def _procedure(record: Record, procedure: Event) -> int:
+    lately = procedure.time is not None and record.now - procedure.time <= LATELY and procedure.status != "not-done"
+    return 60 if lately else 22 + _age(record, procedure)
 
 
 def _readings(record: Record) -> Iterator[tuple[Fact, int]]:
@@ -147,8 +182,7 @@ def _allergy(allergy: Allergy) -> int:
 
 
 def _encounter(record: Record, encounter: Event) -> int:
-    current = encounter.status in ("in-progress", "arrived", "triaged", "onleave")
-    if current:
+    if encounter.status in PRESENT:
         return 75
     left = encounter.end is not None and record.now - encounter.end <= DISCHARGE and encounter.end <= record.now
     return 70 if left and encounter.category in STAYS else 14 + _age(record, encounter)

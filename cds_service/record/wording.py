@@ -24,6 +24,7 @@ UNITS: Mapping[str, str] = {
 }  # fmt: skip
 ROUNDED = Context(prec=4, rounding=ROUND_HALF_EVEN)
 DECIMALS = 4
+DAY = 10  # characters of an ISO day
 _PARTIAL = re.compile(r"\d{4}(?:-\d\d)?")
 DOUBT = "sample: "  # how a remark on the sample begins (samples.py)
 CONTRADICTS = "contradicts the code"  # in the note of a reading whose name speaks of another concept (coding.py)
@@ -96,6 +97,11 @@ def moment(fact: Fact, zone: ZoneInfo) -> str:
     if len(fact.time_text) == 10:
         return fact.time_text
     return _minute(fact.time, zone)
+
+
+def minute(when: str) -> str:
+    """'08:10' of a moment as printed; that none is known for a day alone."""
+    return when[DAY + 1 :] or "no time of day"
 
 
 def partial(fact: Fact) -> str:

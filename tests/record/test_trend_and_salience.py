@@ -125,3 +125,48 @@ def test_a_slow_fall_is_compared_with_the_value_it_notably_differs_from() -> Non
     chosen = [f for f in rank(record, 5).facts if isinstance(f, Reading)]
     assert chosen[0].value == Decimal("7.0")
     assert trend(chosen[:2]).direction == "falling"
+
+
+def stay(*more: Any, status: str = "in-progress") -> Record:
+    """Abnormal results enough to fill a prompt, and the vital signs of this morning, none of them flagged."""
+    vital = [("9279-1", "16", "/min"), ("8867-4", "72", "/min"), ("8480-6", "118", "mm[Hg]"), ("2708-6", "97", "%")]
+    high = [
+        ("2823-3", "5.6", "mmol/L"), ("2951-2", "150", "mmol/L"), ("2075-0", "115", "mmol/L"),
+        ("2160-0", "2.0", "mg/dL"), ("1988-5", "100", "mg/L"), ("2345-7", "200", "mg/dL"),
+    ]  # fmt: skip
+    return chart(
+        resource("Encounter", status=status, period={"start": "2026-11-19T08:00:00Z"}),
+        *(observation(code, value, unit, id=code, interpretation=[concept("H", "x")]) for code, value, unit in high),
+        *(observation(code, value, unit, id=code, effectiveDateTime="2026-11-20T07:40:00Z") for code, value, unit in vital),
+        observation("29463-7", "81", "kg", id="weight", effectiveDateTime="2026-11-19T08:00:00Z"),
+        *more,
+    )  # fmt: skip
+
+
+def references(record: Record, budget: int) -> set[str]:
+    return {fact.reference for fact in rank(record, budget).facts}
+
+
+VITAL = {"Observation/9279-1", "Observation/8867-4", "Observation/8480-6", "Observation/2708-6"}
+
+
+def test_the_newest_vital_signs_of_a_current_encounter_are_chosen_together_and_count_as_one() -> None:
+    chosen = references(stay(), 4)
+    assert chosen >= VITAL
+    assert "Observation/weight" not in chosen
+    assert len(chosen) == len(VITAL) + 3
+    selection = rank(stay(), 4)
+    assert len(selection.facts) + selection.left_out.total() == len(list(stay().facts()))
+
+
+def test_without_a_current_encounter_vital_signs_are_weighed_one_by_one() -> None:
+    assert len(references(stay(status="finished"), 4)) == 4
+    assert not references(stay(status="finished"), 4) & VITAL
+
+
+@pytest.mark.parametrize(("performed", "first"), [("2026-11-17T10:00:00Z", True), ("2026-11-03T10:00:00Z", False)])
+def test_a_procedure_of_the_last_week_is_weighed_like_a_medication(performed: str, first: bool) -> None:
+    resection = resource("Procedure", status="completed", code={"text": "Resection"}, performedDateTime=performed)
+    plain = observation("2951-2", "140", id="na")
+    ranked = [fact.label for fact in rank(chart(resection, plain), 2).facts]
+    assert ranked == (["Resection", "Sodium"] if first else ["Sodium", "Resection"])

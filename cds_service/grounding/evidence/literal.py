@@ -15,19 +15,20 @@ from zoneinfo import ZoneInfo
 
 from cds_service.grounding.evidence.source import source
 from cds_service.grounding.language.lexicon import stems
-from cds_service.record.facts import Fact, Medication, Problem, Reading
+from cds_service.record.facts import Event, Fact, Medication, Problem, Reading
+from cds_service.record.salience import PRESENT
 from cds_service.record.trend import trend
 from cds_service.record.units import table
-from cds_service.record.wording import CONTRADICTS, level, moment, partial, value
+from cds_service.record.wording import CONTRADICTS, DAY, level, minute, moment, partial, value
 
 NEW = timedelta(days=30)
 _TAG = re.compile(
     r" \((?:finding|disorder|procedure|situation|event|regime/therapy|person|substance|product|morphologic abnormality"
     r"|observable entity|qualifier value|record artifact|physical object|environment)\)$"
 )
-_DAY = 10  # characters of an ISO day
 MEASURED_NAMES = frozenset().union(*(stems(c.label.lower()) for c in table().concepts.values() if " " not in c.label))
 DISAGREE = "code and name disagree"
+_REASON = 140  # characters of a reason for an encounter
 _GATHERED = ("Vital signs", "Results")
 
 
@@ -46,6 +47,14 @@ def measured(reading: Reading) -> str:
     return f"{said} ({DISAGREE})" if reading.note and CONTRADICTS in reading.note else said
 
 
+def reason(encounter: Event) -> str:
+    """Why the encounter is, as recorded: 'Chest pain'; '' where nothing is or where it claims more than a name does."""
+    said = encounter.text.rstrip(". ")
+    if not said or len(said) > _REASON or not source(said).plain or source(said).quantities or _lends_value(said):
+        return ""
+    return name(said)
+
+
 def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | None) -> bool:
     """True when the text is nothing but the wording of its facts. False decides nothing."""
     first = cited[0]
@@ -61,6 +70,8 @@ def literal(text: str, cited: Sequence[Fact], zone: ZoneInfo, now: datetime | No
         return _listed(rest, cited, lambda fact, at: _held(rest, at, fact, zone, now))
     if head == "Active medications" and isinstance(first, Medication):
         return _listed(rest, cited, lambda fact, at: _held(rest, at, fact, zone, now))
+    if head == "Current encounter" and isinstance(first, Event):
+        return _listed(rest, cited, lambda fact, at: _present(rest, at, fact, zone))
     return False
 
 
@@ -85,26 +96,21 @@ def _result(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
 
 
 def _gathered(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
-    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Respiratory rate 26 /min.', 'Results of 2019: …'"""
+    """'Vital signs on 2026-11-20 09:00: Heart rate 118 /min; Body weight 81 kg (08:15).', 'Results of 2019: …'"""
     head, _, rest = text.partition(": ")
-    if not (_of_moment if " on " in head else _of_partial)(head, readings, zone):
+    group, on, when = head.partition(" on ")
+    if not on:
+        group, _, when = head.partition(" of ")
+    if group not in _GATHERED or not when:
         return False
-    said = [_with_level(reading) if _plain(reading) else "" for reading in readings]
-    return all(said) and rest == f"{'; '.join(said)}."
-
-
-def _of_moment(head: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
-    group, _, when = head.partition(" on ")
-    first = readings[0]
-    if group not in _GATHERED or len(when) < _DAY or not moment(first, zone).startswith(when):
-        return False
-    others = [r for r in readings if r.time != first.time or r.time_text != first.time_text]
-    return all(moment(reading, zone).startswith(when) for reading in others)
-
-
-def _of_partial(head: str, readings: Sequence[Reading], _: ZoneInfo) -> bool:
-    group, _of, when = head.partition(" of ")
-    return group in _GATHERED and bool(when) and all(partial(reading) == when for reading in readings)
+    said: list[str] = []
+    for reading in readings:
+        item = _with_level(reading) if _plain(reading) else ""
+        shown = moment(reading, zone) if on else partial(reading)
+        if not item or shown[:DAY] != when[:DAY]:
+            return False
+        said.append(item if shown == when else f"{item} ({minute(shown)})")
+    return rest == f"{'; '.join(said)}."
 
 
 def _with_level(reading: Reading) -> str:
@@ -113,9 +119,11 @@ def _with_level(reading: Reading) -> str:
 
 
 def _plain(reading: Reading) -> bool:
-    """A known concept, or names and words that claim nothing by themselves."""
-    if reading.value is None and not (source(reading.text).plain and not source(reading.text).quantities):
-        return False
+    """A known concept, or names and words that claim nothing by themselves; 'negative' alone is an answer to its name."""
+    if reading.value is None:
+        answer = source(reading.text)
+        if not (answer.plain or (answer.empty_denial and answer.quotable)) or answer.quantities:
+            return False
     return bool(reading.concept) or (source(reading.label).plain and not source(reading.label).quantities)
 
 
@@ -158,6 +166,15 @@ def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) 
         young = now is not None and fact.time is not None and timedelta(0) <= now - fact.time <= NEW
         return at + len(day) + 8 if young else -1
     return at
+
+
+def _present(rest: str, at: int, fact: Fact, zone: ZoneInfo) -> int:
+    """End of 'Emergency visit since 2026-11-20 07:40: Chest pain' in ``rest`` from ``at``; -1 if it is not there."""
+    if not isinstance(fact, Event) or fact.status not in PRESENT or not source(fact.label).plain:
+        return -1
+    start, why = moment(fact, zone), reason(fact)
+    said = f"{name(fact.label)} since {start}: {why}"
+    return at + len(said) if start and why and rest.startswith(said, at) else -1
 
 
 def _active(fact: Fact) -> bool:
