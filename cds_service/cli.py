@@ -58,7 +58,7 @@ def demo(
         str, typer.Option(help="ollama/MODEL, llama-server/MODEL, lmstudio/MODEL or BASE_URL#MODEL drafts too.")
     ] = "",
 ) -> None:
-    """Start the service with the EHR simulator and demo patients, fire two hooks at it, print the cards."""
+    """Start the service with the EHR simulator and demo patients; print the cards of a chart, an order and a radiograph."""
     from cds_service.commands.demo import run
 
     try:

@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from cds_service.commands.call import Ask, Query, build_request, choose
-from cds_service.commands.terminal import print_cards, print_outcome
+from cds_service.commands.terminal import occasion, print_cards, print_outcome
 from cds_service.errors import CdsError, Unavailable
 from cds_service.hooks.protocol import Services
 from fhir_adapters import errors, json_guard
@@ -134,7 +134,7 @@ def _print(status: int, body: bytes, ask: Ask) -> None:
     except json_guard.JsonRefused:
         answer = {}
     if status == 200:
-        print_cards(answer, console, title=f"{ask.hook} · patient {ask.patient}")
+        print_cards(answer, console, title=f"{occasion(ask.hook)} · patient {ask.patient}")
     else:
         print_outcome(status, answer, console)
 

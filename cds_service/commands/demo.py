@@ -1,8 +1,9 @@
-"""``medgemma-cds demo``: the service and the EHR simulator; a patient-view, an order-sign and an imaging read, their cards."""
+"""``medgemma-cds demo``: the service and the EHR simulator; three calls to it, and their cards."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from cds_service.app import create_app
 from cds_service.commands import demo_model
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
-from cds_service.commands.terminal import print_cards, print_outcome
+from cds_service.commands.terminal import occasion, print_cards, print_outcome
 from cds_service.errors import ConfigurationError, Unavailable
 from cds_service.serve import server
 from cds_service.settings import Settings
@@ -71,7 +72,7 @@ async def _await_draft(settings: Settings, console: Console) -> None:
     ask = Ask(hook="patient-view", patient=SHOWN[0][1], fhir_server=f"{base}/simulator/fhir")
     async with Caller(base) as caller:
         body, why = await demo_model.until_drafted(lambda: _cards(caller, ask))
-    print_cards(body, console, title=f"patient-view with {settings.text_model}")
+    print_cards(body, console, title=f"{occasion(ask.hook)} with {settings.text_model}")
     if why:
         _say(console, why, "yellow")
 
@@ -103,6 +104,7 @@ def _settings(port: int, **overrides: Any) -> Settings:
 @asynccontextmanager
 async def _running(settings: Settings, port: int) -> AsyncIterator[asyncio.Task[None]]:
     running = server(create_app(settings), HOST, port)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the cards are what is to be read
     serving = asyncio.create_task(running.serve())
     try:
         await _started(running, serving, port)
@@ -135,7 +137,8 @@ async def _fire(base: str, console: Console) -> bool:
             )
             status, body = await caller.call(ask)
             if status == 200:
-                print_cards(body, console, title=f"{hook} · {service} · {patients[patient].title}")
+                shown = patients[patient]
+                print_cards(body, console, title=f"{occasion(hook)}: {shown.title} · {service}", who=shown.who)
             else:
                 print_outcome(status, body, console)
             every = every and status == 200 and bool(body.get("cards"))

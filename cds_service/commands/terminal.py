@@ -11,20 +11,31 @@ from rich.panel import Panel
 from rich.text import Text
 
 STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+OCCASIONS = {
+    "patient-view": "Opening the chart",
+    "encounter-start": "Starting an encounter",
+    "order-select": "Selecting an order",
+    "order-sign": "Signing orders",
+}
 
 
-def print_cards(body: dict[str, Any], console: Console, *, title: str) -> None:
-    """Every card of a CDS Hooks response, in the order the client would get it."""
+def occasion(hook: str) -> str:
+    """'Opening the chart (patient-view)': when a client fires a hook, in plain words."""
+    return f"{OCCASIONS[hook]} ({hook})" if hook in OCCASIONS else hook
+
+
+def print_cards(body: dict[str, Any], console: Console, *, title: str, who: str = "") -> None:
+    """Every card of a CDS Hooks response, in the order the client would get it. ``who`` stands on each of them."""
     cards = body.get("cards", [])
     console.print()
-    console.rule(f"[bold]{title}[/bold]", align="left")
+    console.rule(Text(title, style="bold"), align="left")
     if not cards:
         console.print("No cards: the service looked and has nothing to say.", style="green")
     for card in cards:
-        console.print(_panel(card))
+        console.print(_panel(card, who))
 
 
-def _panel(card: dict[str, Any]) -> Panel:
+def _panel(card: dict[str, Any], who: str) -> Panel:
     style = STYLE.get(card["indicator"], "white")
     parts: list[RenderableType] = [Text(card["summary"], style="bold")]
     if detail := card.get("detail"):
@@ -38,10 +49,14 @@ def _panel(card: dict[str, Any]) -> Panel:
         ]
     for link in card.get("links", []):
         parts += [Text(), Text(f"▸ Link: {link['label']} {link['url']}", style="blue")]
+    if reasons := card.get("overrideReasons"):
+        parts += [Text(), Text(f"Reasons to override: {', '.join(each['display'] for each in reasons)}", style="dim")]
     source = card.get("source", {})
+    heading = Text(f" {card['indicator'].upper()} ", style=style)
+    heading.append(f"· {who} " if who else "", style="bold")
     return Panel(
         Group(*parts),
-        title=Text(f" {card['indicator'].upper()} ", style=style),
+        title=heading,
         title_align="left",
         subtitle=Text(source.get("label", ""), style="dim"),
         subtitle_align="right",
