@@ -43,10 +43,12 @@ def escape(text: str) -> str:
 
 
 def fit(text: str, limit: int) -> str:
-    """Cut with an ellipsis to at most ``limit`` characters: after a clause that ends near the limit, else at a word (row C1)."""
+    """Cut with an ellipsis to at most ``limit`` characters: before a parenthesis left open or after a clause that ends
+    near the limit, else at a word (row C1)."""
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    clause, space = max(cut.rfind(", "), cut.rfind("; ")), cut.rfind(" ")
+    opened, space = cut.rfind(" ("), cut.rfind(" ")
+    clause = opened if opened > cut.rfind(")") else max(cut.rfind(", "), cut.rfind("; "))
     end = clause if clause > limit * 3 // 4 else space if space > limit // 2 else len(cut)
     return cut[:end].rstrip(" ,;:·-") + "…"

@@ -39,6 +39,9 @@ def test_a_first_finding_too_long_by_itself_is_cut_and_the_others_are_counted() 
 
 def test_a_text_is_cut_after_a_clause_near_the_limit_rather_than_within_the_next() -> None:
     assert fit("AKI stage 2: creatinine 2.3 mg/dL, 2.3 times the lowest", 40) == "AKI stage 2: creatinine 2.3 mg/dL…"
+    assert fit("shares a side chain with amoxicillin (Anaphylaxis, with collapse)", 48) == (
+        "shares a side chain with amoxicillin…"
+    )
     assert fit("AKI, stage 2 of the guideline by creatinine alone", 40) == "AKI, stage 2 of the guideline by…"
 
 
