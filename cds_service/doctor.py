@@ -52,11 +52,14 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     async for check in _engine_checks(settings):
         yield check
     yield await _waited("database", _database(settings))
-    async for check in servers.checks_of(settings):
-        yield check
-    if settings.imaging:
-        async for check in _imaging(settings):
+    addresses = _guarded(_addresses, settings)
+    yield addresses
+    if addresses.state == "ok":
+        async for check in servers.checks_of(settings):
             yield check
+        if settings.imaging:
+            async for check in _imaging(settings):
+                yield check
     yield await _waited("traces", _traces(settings))
 
 
@@ -147,6 +150,11 @@ def _archive(settings: Settings) -> Check:
     if not settings.dicomweb_url:
         return Check("structured reports", "fault", "there is no archive to store them in: set CDS_DICOMWEB_URL")
     return Check("structured reports", "ok", f"of accepted drafts, stored at {origin_of(settings.dicomweb_url)}")
+
+
+def _addresses(settings: Settings) -> Check:
+    allowed = policy(settings)
+    return Check("addresses", "ok", f"{len(allowed.operator)} origins of the settings may be called")
 
 
 async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:

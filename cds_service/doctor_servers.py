@@ -12,9 +12,11 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.errors import CdsError
+from cds_service.hooks.client_keys import import_keys
 from cds_service.settings import Settings
 from cds_service.wiring.outside import policy
 from cds_service.wiring.own_access import backend_services
+from fhir_adapters import json_guard
 from fhir_adapters.capability import capability
 from fhir_adapters.client import FhirClient
 from fhir_adapters.errors import FhirError
@@ -39,12 +41,7 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     keys = [client.jwks_url for client in settings.clients.values() if client.jwks_url]
     if not bases and not settings.clients:
         yield Check("FHIR servers", "note", "none allowed: only prefetch is used; list origins in CDS_FHIR_ALLOW")
-    try:
-        allowed = policy(settings)
-    except CdsError as fault:
-        yield Check("addresses", "fault", fault.message)
-        return
-    async with Outbound(allowed) as outbound:
+    async with Outbound(policy(settings)) as outbound:
         for base in bases:
             yield await _fhir(outbound, base)
         for url in keys:
@@ -69,7 +66,13 @@ async def _jwks(outbound: Outbound, url: str) -> Check:
         return Check(f"keys {url}", "fault", f"cannot be fetched ({fault}); tokens of this client will be refused")
     if reply.status != 200:
         return Check(f"keys {url}", "fault", f"HTTP {reply.status}; check jwks_url of this client")
-    return Check(f"keys {url}", "ok", f"{len(reply.body)} bytes")
+    try:
+        usable = import_keys(json_guard.decode(reply.body))
+    except json_guard.JsonRefused as fault:
+        return Check(f"keys {url}", "fault", f"no JWK set ({fault}); check jwks_url of this client")
+    if not usable:
+        return Check(f"keys {url}", "fault", "no RSA (2048 bits or more) or EC key with a kid; tokens will be refused")
+    return Check(f"keys {url}", "ok", f"{len(usable)} usable keys")
 
 
 async def _written_to(outbound: Outbound, base: str) -> Check:

@@ -13,6 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 
 from cds_service.errors import ConfigurationError, NotAuthenticated, Unavailable
+from cds_service.telemetry import log
 from fhir_adapters import json_guard
 
 Key = RSAKey | ECKey
@@ -28,6 +29,7 @@ FETCH_S = 2.0
 SMALLEST_RSA = 2048  # bits
 LARGEST_SET = 100  # keys
 PUBLIC = ("kty", "kid", "n", "e", "crv", "x", "y")  # members read of a key; a private part is never taken in
+_log = log(__name__)
 
 
 class Keys(Protocol):
@@ -94,8 +96,12 @@ class FetchedKeys:
 
     async def _fetch_keys(self) -> None:
         document = await self._fetch(self._url, asyncio.get_running_loop().time() + FETCH_S)
-        if document is not None and (keys := import_keys(document)):
+        if document is None:
+            return  # who fetches says why
+        if keys := import_keys(document):
             self._keys, self._fetched = keys, self._clock()
+        else:
+            _log.warning("no usable key at the address of a client", origin=self._url)
 
 
 def import_keys(document: object) -> dict[str, Key]:

@@ -10,11 +10,16 @@ import pytest
 from joserfc.jwk import ECKey
 
 from cds_service import doctor
-from cds_service.settings import Settings
+from cds_service.settings import Client, Settings
 from cds_service.wiring.outside import policy
 from cds_service.wiring.own_access import record_access
 from fhir_adapters.outbound import Outbound
+from tests.conformance.tokens import key_set
 from tests.drafts.house import House
+from tests.fhir_adapters.fixtures import ehr, running_server
+from tests.fhir_adapters.misbehaving import Misbehaving, answer
+
+__all__ = ["ehr", "running_server"]
 
 
 async def said(settings: Settings, what: str) -> doctor.Check:
@@ -80,3 +85,26 @@ async def test_a_token_endpoint_on_another_origin_is_called_by_the_service_and_b
         assert connect is not None
         await connect(asyncio.get_running_loop().time() + 5)
     assert (await said(given, "token endpoint")).state == "ok"
+
+
+async def test_what_is_no_address_is_a_fault_that_names_its_setting(tmp_path: Path) -> None:
+    check = await said(Settings(state_dir=tmp_path, fhir_allow=["ehr.example"], imaging=True), "addresses")
+    assert (check.state, "CDS_FHIR_ALLOW" in check.say) == ("fault", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "words"),
+    [
+        (key_set(), "ok", "2 usable keys"),
+        ({"keys": [{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}]}, "fault", "no RSA"),
+        (b"<html>", "fault", "no JWK set"),
+    ],
+)
+async def test_a_clients_keys_are_read_and_not_only_fetched(
+    ehr: Misbehaving, tmp_path: Path, body: Any, state: str, words: str
+) -> None:
+    ehr.on("Keys", answer(body))
+    url = f"{ehr.base}/Keys"
+    given = Settings(state_dir=tmp_path, clients={"ehr": Client(issuer="https://ehr.example", jwks_url=url)})
+    check = await said(given, f"keys {url}")
+    assert (check.state, words in check.say) == (state, True), check.say

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
 
+from cds_service.errors import Unavailable
+from cds_service.hooks.client_keys import FetchedKeys
 from cds_service.wiring.outside import json_fetcher
 from fhir_adapters.outbound import Outbound
 from tests.fhir_adapters.fixtures import ehr, outbound, running_server, within
@@ -63,3 +66,14 @@ async def test_keys_that_come_are_given_and_nothing_is_said(ehr: Misbehaving, ou
     ehr.on("Keys", answer({"keys": []}))
     assert await json_fetcher(outbound, lambda _name: None)(f"{ehr.base}/Keys", within(2)) == {"keys": []}
     assert sink.events() == []
+
+
+async def test_a_document_without_a_usable_key_says_so(sink: Sink) -> None:
+    async def fetched(_url: str, _deadline: float) -> object:
+        return {"keys": [{"kty": "oct", "kid": "symmetric", "k": "c2VjcmV0"}]}
+
+    keys = FetchedKeys("https://ehr.example/jwks.json", fetched, time.monotonic)
+    with pytest.raises(Unavailable):
+        await keys.find("symmetric", within(1))
+    (event,) = sink.events()
+    assert (event["event"], event["origin"]) == ("no usable key at the address of a client", "https://ehr.example")
