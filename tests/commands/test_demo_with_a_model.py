@@ -33,7 +33,7 @@ async def test_the_demo_shows_the_draft_of_a_local_server(capsys: pytest.Capture
     said = capsys.readouterr().out
     assert code == 0
     assert server.bodies
-    assert "AI-drafted, verify · openai tiny" in said.split("patient-view with tiny")[1]
+    assert "AI-drafted, verify · openai tiny" in said.split(" with tiny")[1]
 
 
 async def test_a_server_that_ignores_schemas_is_not_used_and_the_demo_says_so(
@@ -57,7 +57,7 @@ async def test_a_running_server_is_found_and_one_that_hangs_is_not_waited_for(mo
             await asyncio.sleep(3)
 
     hanging_app = type("Hanging", (), {"url": "", "__call__": staticmethod(never)})()
-    with serving(Server(obedient)) as server, serving(hanging_app):
+    with serving(Server(obedient, listed="medgemma-tiny")) as server, serving(hanging_app):
         kinds = (
             demo_model.Kind("ollama", "Ollama", port(server.url), "ollama"),
             demo_model.Kind("lmstudio", "LM Studio", port(hanging_app.url), "openai"),
@@ -67,7 +67,9 @@ async def test_a_running_server_is_found_and_one_that_hangs_is_not_waited_for(mo
         began = clock()
         found = await demo_model.running(kinds)
         assert clock() - began < 2.0
-    assert [each.words for each in found] == ["Ollama runs here with tiny: medgemma-cds demo --model ollama/tiny"]
+    assert [each.words for each in found] == [
+        "Ollama runs here with medgemma-tiny: medgemma-cds demo --model ollama/medgemma-tiny"
+    ]
 
 
 def port(url: str) -> int:
