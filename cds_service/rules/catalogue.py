@@ -65,11 +65,19 @@ class Scope(StrEnum):
     TRIAGE = "triage"
 
 
+class Absorbs(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rules' findings stand inside a rule's own, once that one's value is ``at`` or more."""
+
+    rules: tuple[str, ...]
+    at: float = 0.0
+
+
 class Rule(Struct, frozen=True, kw_only=True):
     """One rule of the pack. ``topic`` is the stable alphanumeric code of card.source.topic.
 
     ``severity`` is its ordinary tier, ``raised`` the tier of the worse state its title or limits describe. Findings of
-    rules that share a ``mechanism`` are one finding per draft (evaluate.py).
+    rules that share a ``mechanism`` are one finding per draft; a finding about the patient takes in those of the rules it
+    ``absorbs`` that rest on its own facts (evaluate.py).
     """
 
     id: str
@@ -82,6 +90,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     raised: Severity | None = None
     function: str = ""  # name of its logic; several rules may share one
     mechanism: str = ""  # the harm it warns of, where other rules of the pack warn of the same
+    absorbs: Absorbs | None = None
     inputs: tuple[str, ...] = ()  # concept keys and resource types it reads
     must_mention: bool = False  # DESIGN §5.3: rendered by template, always
     override_reasons: tuple[str, ...] = ()  # keys of overrides.toml
@@ -115,7 +124,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     worse: float = 0.0
     since: datetime | None = None
     values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
-    absorbed: tuple[Finding, ...] = ()  # what else was found by the same mechanism, no more severe
+    absorbed: tuple[Finding, ...] = ()  # what else was found of the same harm, no more severe
     acknowledged: Acknowledged | None = None  # of critical ones, known to the services alone
 
     @property

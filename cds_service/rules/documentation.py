@@ -51,7 +51,8 @@ RULES = """
 
 `order` rules look at one draft order and the record, `record` rules at the record alone, `triage` rules at the findings
 beside an order. Every rule has a switch: off, shadow (computed, audited, not shown) or on. Rules with the same
-*mechanism* give one finding per draft: the most severe, with the facts and the sources of the others.
+*mechanism* give one finding per draft: the most severe, with the facts and the sources of the others. A record rule that
+*absorbs* others takes in their findings where they rest on its own facts and are no more severe.
 
 The urgency floor holds for acute imaging, laboratory and consult orders: any critical value, AKI from stage 2 on or
 NEWS2 from 5 on asks for at least `urgent`. One exception is made on purpose: AKI does not raise a study whose order says
@@ -170,6 +171,7 @@ def _rule(rule: Rule) -> str:
     facts = [
         ("severity", tier),
         ("mechanism", rule.mechanism),
+        ("absorbs", _absorbs(rule)),
         ("always mentioned", "yes" if rule.must_mention else ""),
         ("switch", rule.switch.value),
         ("inputs", ", ".join(rule.inputs)),
@@ -179,6 +181,13 @@ def _rule(rule: Rule) -> str:
     ]
     table = _table(("", f"version {rule.version}"), [(key, value) for key, value in facts if value])
     return f"#### {rule.id}: {rule.title}\n\n{table}\nSources:\n\n{_sources(rule.sources)}"
+
+
+def _absorbs(rule: Rule) -> str:
+    """'qsofa, shock-index (from 7 on)'."""
+    if rule.absorbs is None:
+        return ""
+    return ", ".join(rule.absorbs.rules) + (f" (from {rule.absorbs.at:g} on)" if rule.absorbs.at else "")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from cds_service.rules.situation import Situation
 
 
 def evaluate_record(pack: Pack, record: Record, situation: Situation | None = None) -> list[Finding]:
-    """Findings about the patient, worst first; of a patient who has died, only that (fault row 50).
+    """Findings about the patient, worst first, one per harm; of a patient who has died, only that (fault row 50).
 
     Findings of rules in shadow are among them, with ``rule.switch`` saying so; rules that are off are not run.
     """
@@ -30,6 +30,7 @@ def evaluate_record(pack: Pack, record: Record, situation: Situation | None = No
         for finding in concluded:
             urgency = pack.urgency(finding)
             found.append(finding if urgency is Urgency.ROUTINE else replace(finding, urgency=urgency))
+    found = absorbed(found)
     found.sort(key=_rank)
     return found
 
@@ -73,6 +74,36 @@ def one_per_mechanism(findings: Iterable[Finding]) -> list[Finding]:
         else:
             apart.append(finding)
     return apart + [_joined(group) for group in groups.values()]
+
+
+def absorbed(findings: list[Finding]) -> list[Finding]:
+    """Findings about the patient, those left out that stand inside another (``Rule.absorbs``).
+
+    One is taken in where it rests on no fact but the other's and is no more severe, so that a critical finding is never
+    under a lesser one; its urgency and how long it stands pass on. Shadow and shown are never joined.
+    """
+    for head in [f for f in findings if f.rule.absorbs is not None and f.worse >= f.rule.absorbs.at]:
+        taken = [finding for finding in findings if _inside(finding, head)]
+        if taken:
+            parts = (head, *taken)
+            joined = replace(
+                head,
+                missing=tuple(dict.fromkeys(word for part in parts for word in part.missing)),
+                urgency=max(part.urgency for part in parts),
+                since=min((part.since for part in parts if part.since is not None), default=None),
+                absorbed=tuple(taken),
+            )
+            findings = [joined if f is head else f for f in findings if not any(f is t for t in taken)]
+    return findings
+
+
+def _inside(finding: Finding, head: Finding) -> bool:
+    if head.rule.absorbs is None or finding.rule.id not in head.rule.absorbs.rules or not finding.facts:
+        return False
+    if finding.rule.switch is not head.rule.switch or finding.severity.rank > head.severity.rank:
+        return False
+    own = {id(fact) for fact in head.facts}
+    return all(id(fact) in own for fact in finding.facts)
 
 
 def _joined(group: Sequence[Finding]) -> Finding:

@@ -143,6 +143,13 @@ def _rules(
     alone = sorted(mechanism for mechanism, n in shared.items() if n == 1)
     if alone:
         raise ConfigurationError(f"rule pack: a mechanism is shared by two rules or more, not so: {', '.join(alone)}")
+    for rule in rules.values():
+        for name in rule.absorbs.rules if rule.absorbs is not None else ():
+            other = rules.get(name)
+            if other is None or other.scope is not Scope.RECORD or other.absorbs is not None:
+                raise ConfigurationError(
+                    f"rule pack: {rule.id} absorbs {name!r}, which is no rule over the record that absorbs none itself"
+                )
     if changes:
         raise ConfigurationError(f"rule pack: the site file names unknown rules: {', '.join(sorted(changes))}")
     return rules

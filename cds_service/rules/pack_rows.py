@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from cds_service.errors import ConfigurationError
-from cds_service.rules.catalogue import Rule, Scope, Severity, Source, Switch
+from cds_service.rules.catalogue import Absorbs, Rule, Scope, Severity, Source, Switch
 from cds_service.rules.logic import Logic
 
 _ID = re.compile(r"[a-z][a-z0-9-]{1,60}\Z")
@@ -42,6 +42,7 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     raised: Severity | None = None
     function: str = ""
     mechanism: str = ""
+    absorbs: Absorbs | None = None
     must_mention: bool = False
     override_reasons: list[str] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -91,6 +92,7 @@ def build_rule(
         raised=row.raised,
         function=function.name,
         mechanism=row.mechanism,
+        absorbs=row.absorbs,
         sources=tuple(sources[name] for name in row.sources),
         inputs=tuple(row.inputs),
         must_mention=row.must_mention,
@@ -107,6 +109,8 @@ def _check_names(row: Row, refuse: Callable[[str], ConfigurationError]) -> None:
     for name, value, pattern in (("id", row.id, _ID), ("topic", row.topic, _TOPIC), ("version", row.version, _VERSION)):
         if not pattern.match(value):
             raise refuse(f"{name} {value!r} is not of the form {pattern.pattern}")
+    if row.absorbs is not None and row.scope is not Scope.RECORD:
+        raise refuse("absorbs is for rules over the record")
     if row.mechanism and (row.scope is not Scope.ORDER or not _ID.match(row.mechanism)):
         raise refuse(f"mechanism {row.mechanism!r} is for rules over orders, of the form {_ID.pattern}")
 

@@ -19,7 +19,7 @@ from cds_service.rules.orders import (
     qt,
     unchecked,
 )
-from cds_service.rules.record import allergies, critical, running, scores, state
+from cds_service.rules.record import allergies, critical, red_flags, running, scores, state
 
 LOGIC: Mapping[str, Logic[Any]] = {
     logic.name: logic
@@ -27,6 +27,7 @@ LOGIC: Mapping[str, Logic[Any]] = {
         critical,
         allergies,
         scores,
+        red_flags,
         state,
         running,
         allergy,

@@ -77,7 +77,7 @@ def chart(*resources: dict[str, Any], drafts: list[dict[str, Any]] | None = None
 
 
 def rules(findings: list[Finding]) -> set[str]:
-    return {finding.rule.id for finding in findings}
+    return {part.rule.id for finding in findings for part in finding.parts}
 
 
 POTASSIUM = observation("2823-3", 6.2, "mmol/L")

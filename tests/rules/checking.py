@@ -89,8 +89,8 @@ def taking(*labels: str) -> list[Medication]:
 
 
 def on_record(rule: str, subject: Record, using: Pack | None = None) -> list[Finding]:
-    """Findings of one rule about the patient."""
-    return [f for f in evaluate_record(using or pack(), subject) if f.rule.id == rule]
+    """Findings of one rule about the patient, also where they stand inside another's."""
+    return [part for f in evaluate_record(using or pack(), subject) for part in f.parts if part.rule.id == rule]
 
 
 def on_orders(rule: str, subject: Record, using: Pack | None = None) -> list[Finding]:

@@ -104,7 +104,9 @@ RED = [
     ("red-flag-shock", {"systolic_bp": 90, "lactate": "4.0"}, {"systolic_bp": 91, "lactate": "4.0"}, Urgency.STAT),
     ("red-flag-shock", {"systolic_bp": 80, "lactate": "4.0"}, {"systolic_bp": 80, "lactate": "3.9"}, Urgency.STAT),
     ("red-flag-coma", {"gcs": 8}, {"gcs": 9}, Urgency.STAT),
-    ("red-flag-hyperkalaemia", {"potassium": "6.5"}, {"potassium": "6.4"}, Urgency.ASAP),
+    ("red-flag-hyperkalaemia", {"potassium": "6.0"}, {"potassium": "5.9"}, Urgency.URGENT),
+    ("red-flag-hyperkalaemia", {"potassium": "6.4"}, {"potassium": "5.9"}, Urgency.URGENT),
+    ("red-flag-hyperkalaemia", {"potassium": "6.5"}, {"potassium": "5.9"}, Urgency.ASAP),
 ]
 
 
@@ -334,4 +336,4 @@ def test_findings_stand_worst_first() -> None:
     )
     ranks = [(-f.severity.rank, -f.urgency) for f in evaluate_record(pack(), subject)]
     assert ranks == sorted(ranks)
-    assert len(ranks) == 5
+    assert len(ranks) == 4  # the critical potassium stands inside the red flag

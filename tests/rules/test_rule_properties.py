@@ -52,7 +52,7 @@ FULL: dict[str, Any] = {
 def said(subject: Record) -> list[tuple[str, str, int]]:
     """Everything a reader sees of all findings, in a fixed order."""
     findings = evaluate_record(pack(), subject) + evaluate_orders(pack(), subject)
-    return sorted((f.key, f.severity.value, int(f.urgency)) for f in findings)
+    return sorted((part.key, part.severity.value, int(part.urgency)) for f in findings for part in f.parts)
 
 
 def test_the_example_says_enough_to_be_worth_shuffling() -> None:

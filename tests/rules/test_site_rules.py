@@ -37,7 +37,7 @@ def test_a_rule_switched_off_is_not_run(site: Path) -> None:
 def test_a_rule_in_shadow_is_run_and_says_so_and_asks_for_no_urgency(site: Path) -> None:
     changed = loaded(site, '[rules.critical-value]\nswitch = "shadow"')
     draft = order("Potassium", category="laboratory")
-    subject = with_order(draft, reading("potassium", 6.9, unit="mmol/L"))
+    subject = with_order(draft, reading("sodium", 110, unit="mmol/L"))
     findings = on_record("critical-value", subject, changed)
     assert [f.rule.switch for f in findings] == [Switch.SHADOW]
     assert urgency_floor(changed, findings, draft).urgency is Urgency.ROUTINE

@@ -33,6 +33,7 @@ def floor(subject: Record, draft: Order = LAB) -> Floor:
         ([reading("potassium", "6.0")], "urgent"),
         ([reading("potassium", "5.9")], ""),
         ([reading("potassium", "5.9", flags=("HH",))], "urgent"),
+        ([reading("potassium", "6.4")], "urgent"),
         ([reading("potassium", "6.5")], "asap"),
         ([creatinine("1.0", days=5), creatinine("2.0")], "urgent"),
         ([creatinine("1.0", days=5), creatinine("1.9")], ""),
@@ -51,9 +52,10 @@ def test_what_raises_an_order_from_routine(readings: list[Any], priority: str) -
 
 
 def test_the_floor_names_the_findings_that_ask_for_it_most_urgent_first() -> None:
-    result = floor(record(reading("potassium", "6.9"), reading("egfr", 40)))
+    result = floor(record(reading("potassium", "6.9"), reading("sodium", 110), reading("egfr", 40)))
     assert result.urgency is Urgency.ASAP
     assert [f.rule.id for f in result.findings] == ["red-flag-hyperkalaemia", "critical-value"]
+    assert [part.rule.id for part in result.findings[0].parts] == ["red-flag-hyperkalaemia", "critical-value"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def critical(*results: tuple[str, str]) -> Finding:
     record: Record = chart(
         *(observation(value=value, effectiveDateTime=at, id=f"k{n}") for n, (at, value) in enumerate(results))
     )
-    found = [f for f in evaluate_record(load_pack(), record) if f.rule.id == "critical-value"]
+    found = [p for f in evaluate_record(load_pack(), record) for p in f.parts if p.rule.id == "critical-value"]
     assert len(found) == 1
     return found[0]
 

@@ -34,6 +34,11 @@ def limits(situation: Situation) -> Sequence[Limit]:
     return situation.tables.critical.limits[_population(situation)]
 
 
+def limit_of(situation: Situation, concept: str) -> Limit | None:
+    """The limit of this patient's population for one concept."""
+    return situation.tables.critical.by_concept[_population(situation)].get(concept)
+
+
 def _population(situation: Situation) -> str:
     if situation.newborn:
         return "newborn"

@@ -1,4 +1,4 @@
-"""Findings from scores and vital signs: NEWS2, qSOFA, shock index, danger zone, AKI, kidney function, QTc, red flags.
+"""Findings from scores and vital signs: NEWS2, qSOFA, shock index, danger zone, AKI, kidney function, QTc.
 
 The scores themselves, their freshness windows and bounds come from ``from_record``; here they meet the pack's
 thresholds.
@@ -6,17 +6,16 @@ thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
-
-from msgspec import Struct
 
 from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
+from cds_service.rules.record.red_flags import Condition, values_of
 from cds_service.rules.scores.children import LOWEST_SPO2, danger_limits
 from cds_service.rules.situation import Situation
 
@@ -61,39 +60,6 @@ class Score(Given, frozen=True):
     """A score that is shown whenever it applies; ``score`` names its calculator."""
 
     score: Literal["CHA2DS2_VASc", "CURB_65"]
-
-
-class Condition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One value of a combination; exactly one of the two limits is set."""
-
-    concept: str
-    at_least: Decimal | None = None
-    at_most: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("a condition has either at_least or at_most")
-
-    def met(self, reading: Reading) -> bool:
-        """True when the value, or what its comparator proves, is beyond the limit."""
-        if reading.value is None or reading.refusal is not None:
-            return False
-        if self.at_least is not None:
-            return reading.value >= self.at_least and reading.comparator not in ("<", "<=")
-        return self.at_most is not None and reading.value <= self.at_most and reading.comparator not in (">", ">=")
-
-
-class Combination(Given, frozen=True):
-    """Values that together are a red flag: newest of each, none older than ``hours``; from ``from_years`` of age."""
-
-    all_of: tuple[Condition, ...]
-    hours: int
-    from_years: int = 16
-
-
-def _values(facts: Iterable[Fact]) -> str:
-    """Readings with their values, for a sentence."""
-    return ", ".join(f"{fact.label} {wording.value(fact)}" for fact in facts if isinstance(fact, Reading))
 
 
 def _adult_with(situation: Situation, *concepts: str) -> bool:
@@ -178,7 +144,7 @@ def danger_zone(rule: Rule, given: Children, situation: Situation) -> Iterator[F
         months = situation.record.person.age_months(situation.record.now)
         inside = [fact for fact in result.inputs if _in_zone(fact, months)] or list(result.inputs)
         yield conclude(
-            rule, "found", {"values": _values(inside)}, facts=result.inputs, missing=result.missing, worse=1.0
+            rule, "found", {"values": values_of(inside)}, facts=result.inputs, missing=result.missing, worse=1.0
         )
 
 
@@ -201,7 +167,7 @@ def paediatric_hypotension(rule: Rule, given: Children, situation: Situation) ->
         return
     result = situation.score("PedsHypotension")
     if result.result.get("hypotensive"):
-        yield conclude(rule, "found", {"values": _values(result.inputs)}, facts=result.inputs, worse=1.0)
+        yield conclude(rule, "found", {"values": values_of(result.inputs)}, facts=result.inputs, worse=1.0)
 
 
 @record_logic("aki", Points, found="text", recent="text")
@@ -299,20 +265,6 @@ def long_qtc(situation: Situation, given: Interval) -> tuple[Reading, Decimal, s
     return None if first is None else (first, Decimal(str(value)), result.text)
 
 
-@record_logic("red-flag", Combination, found="values")
-def red_flag(rule: Rule, given: Combination, situation: Situation) -> Iterator[Finding]:
-    """Values that together, or alone, ask for immediate attention. Worse values never take the flag away."""
-    if situation.age is not None and situation.age < given.from_years:
-        return
-    met: list[Reading] = []
-    for condition in given.all_of:
-        reading = situation.record.latest(condition.concept, timedelta(hours=given.hours))
-        if reading is None or not condition.met(reading):
-            return
-        met.append(reading)
-    yield conclude(rule, "found", {"values": _values(met)}, facts=met, worse=1.0)
-
-
 CHECKS = (
     news2,
     qsofa,
@@ -323,5 +275,4 @@ CHECKS = (
     recorded_score,
     kidney_function,
     qtc,
-    red_flag,
 )
