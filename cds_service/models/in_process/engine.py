@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -64,6 +65,10 @@ class InProcess:
         self._load = load
         self._images = images
         self._progress = progress
+        folder = Path(load.model)
+        self._name = (
+            folder.resolve().name if folder.is_dir() else load.model
+        )  # a path of this machine is nobody's business
         self._revision = load.revision
         self._test_weights = marked_as_test(load.model)
         self._context = CONTEXT
@@ -79,8 +84,8 @@ class InProcess:
 
     @property
     def identity(self) -> Identity:
-        """The model's id and the hub's commit, or a fingerprint of a local folder once it is loaded."""
-        return Identity("in-process", self._load.model, self._revision, self._test_weights)
+        """The model's id and the hub's commit, or a local folder's name and, once it is loaded, its fingerprint."""
+        return Identity("in-process", self._name, self._revision, self._test_weights)
 
     @property
     def capabilities(self) -> Capabilities:

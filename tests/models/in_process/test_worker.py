@@ -40,6 +40,7 @@ async def test_a_dead_worker_fails_its_requests_at_once_and_comes_back(
     assert [stage.stage for stage in stages] == ["fingerprint", "libraries", "weights", "ready"]
     await engine.probe()
     assert engine.identity.revision.startswith("local-")
+    assert "/" not in engine.identity.model  # the path of a checkpoint is on no card and in no Device
     before = (await engine.generate(SHORT)).text
     doomed = [asyncio.create_task(engine.generate(LONG)) for _ in range(3)]
     await asyncio.sleep(0.3)
