@@ -19,7 +19,7 @@ from cds_service.rules.orders import (
     qt,
     unchecked,
 )
-from cds_service.rules.record import allergies, critical, red_flags, running, scores, state
+from cds_service.rules.record import allergies, critical, pregnancy, red_flags, running, scores, state
 
 LOGIC: Mapping[str, Logic[Any]] = {
     logic.name: logic
@@ -28,6 +28,7 @@ LOGIC: Mapping[str, Logic[Any]] = {
         allergies,
         scores,
         red_flags,
+        pregnancy,
         state,
         running,
         allergy,

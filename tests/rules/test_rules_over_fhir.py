@@ -86,7 +86,7 @@ SAID: dict[str, tuple[set[str], set[str], str]] = {
         "urgent",
     ),
     "demo-child": ({"danger-zone-vitals"}, {"paediatric-dose"}, ""),
-    "demo-pregnancy": ({"pregnancy"}, {"pregnancy-drug", "pregnancy-imaging"}, ""),
+    "demo-pregnancy": ({"pregnancy", "pregnancy-hypertension"}, {"pregnancy-drug", "pregnancy-imaging"}, ""),
     "demo-ckd-metformin": (
         {"kidney-function", "metformin-active"},
         {"metformin-start", "metformin-contrast", "contrast-kidney"},

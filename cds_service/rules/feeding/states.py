@@ -117,6 +117,14 @@ def _contradicted(seen: Entries) -> Iterable[Fact]:
     yield from seen.condition("pregnancy ended")
 
 
+def pregnancy_ended(seen: Entries, within: timedelta) -> tuple[Fact, ...]:
+    """Deliveries, losses and terminations of the last days, newest first; undated ones say nothing of when."""
+    now = seen.record.now
+    ended = (*seen.procedures.get("pregnancy ended", ()), *seen.condition("pregnancy ended"))
+    recent = [fact for fact in ended if fact.time is not None and timedelta(0) <= now - fact.time <= within]
+    return tuple(sorted(recent, key=partial(_when, seen.record), reverse=True))
+
+
 def iso_date(reading: Reading) -> date | None:
     """The date a dated observation states (valueDateTime), to the day; None where it states none."""
     try:
