@@ -180,6 +180,9 @@ def test_ldl(tc: float, hdl: float, tg: float, unit: str) -> None:
     scale = 1 if unit == "mg/dL" else 100
     inputs = {"tc": tc / scale, "hdl": hdl / scale, "tg": tg / scale, "unit": unit}
     expected = second.ldl(inputs["tc"], inputs["hdl"], inputs["tg"], unit)
+    if expected < 0:  # no cholesterol is less than none
+        assert run("LDL_Friedewald", inputs)["status"] == "invalid-input"
+        return
     assert ok("LDL_Friedewald", inputs)["ldl"] == pytest.approx(float(expected))
 
 
