@@ -187,25 +187,27 @@ class Situation:
             return Drug(order, Match(frozenset()))
         return Drug(order, self.tables.drugs.match(order.label, order.codes))
 
-    def partners(self, order: Order) -> Iterator[Drug]:
+    def partners(self, order: Order, speaking: frozenset[str] = frozenset()) -> Iterator[Drug]:
         """Drugs to check a draft against: active medications, and the other drafts, each pair of drafts once.
 
-        A pair belongs to its selected draft; of two alike, to the one named first.
+        A pair belongs to its selected draft; of two alike, to the one with a drug of ``speaking``, then to the one named
+        first.
         """
         yield from self.drugs
         for other in self.drafts:
-            if isinstance(other.fact, Order) and self.owns(order, other.fact):
+            if isinstance(other.fact, Order) and self.owns(order, other.fact, speaking):
                 yield other
 
-    def owns(self, order: Order, other: Order) -> bool:
-        """Which of two drafts speaks for both: a selected one before one that is not, else by name.
+    def owns(self, order: Order, other: Order, speaking: frozenset[str] = frozenset()) -> bool:
+        """Which of two drafts speaks for both: a selected one before one that is not, then ``speaking``, else by name.
 
         The sequence of the drafts decides only between two of one name, so that it does not change what is said.
         """
-        return other is not order and self._turn(order) < self._turn(other)
+        return other is not order and self._turn(order, speaking) < self._turn(other, speaking)
 
-    def _turn(self, order: Order) -> tuple[bool, str, int]:
-        return not order.selected, order.label.casefold(), self._places[id(order)]
+    def _turn(self, order: Order, speaking: frozenset[str]) -> tuple[bool, bool, str, int]:
+        silent = not self.drug(order).among(speaking) if speaking else False
+        return not order.selected, silent, order.label.casefold(), self._places[id(order)]
 
     def study(self, order: Order) -> Study:
         """The imaging study a draft asks for; one without modality is no imaging order."""

@@ -78,6 +78,20 @@ def test_several_partners_of_one_order_are_one_finding() -> None:
     assert len(finding.facts) == 3
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_pair_of_drafts_is_said_with_the_drug_that_brings_the_harm(backwards: bool) -> None:
+    drafts = [drug_order("Naproxen 500 mg"), drug_order("Enoxaparin 40 mg")]
+    subject = record(orders=drafts[::-1] if backwards else drafts, medications=taking("apixaban 5 mg"))
+    finding = one(on_orders("nsaid-anticoagulant", subject))
+    assert finding.order is drafts[0]
+    assert finding.values["partner"] == "apixaban, enoxaparin"
+
+
+def test_a_pair_of_which_one_draft_is_selected_is_said_with_that_one() -> None:
+    drafts = [drug_order("Naproxen 500 mg", selected=False), drug_order("Enoxaparin 40 mg")]
+    assert one(on_orders("nsaid-anticoagulant", record(orders=drafts))).order is drafts[1]
+
+
 def test_the_records_own_copy_of_a_draft_is_no_partner() -> None:
     draft = drug_order("apixaban 5 mg")
     copy = medication("apixaban 5 mg")

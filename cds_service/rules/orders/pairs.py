@@ -14,7 +14,7 @@ from cds_service.rules.situation import Drug, Situation, names
 
 
 class Pair(Given, frozen=True):
-    """Two groups; ``same_group`` (both the same group) means any two different members."""
+    """Two groups; a pair of drafts is said once, with the draft of group ``one``."""
 
     one: DrugGroup
     other: DrugGroup
@@ -70,7 +70,7 @@ def gather(found: Iterable[tuple[frozenset[str], frozenset[str], Drug]]) -> Meet
 
 
 def meeting(situation: Situation, order: Order, one: DrugGroup, other: DrugGroup) -> Meeting | None:
-    """The partners that make a pair of the two groups with the draft."""
+    """The partners that make a pair of the two groups with the draft; of two drafts that of ``one`` speaks."""
     drug = situation.drug(order)
     sides = [
         (drug.among(one.members), other.members),
@@ -80,7 +80,7 @@ def meeting(situation: Situation, order: Order, one: DrugGroup, other: DrugGroup
         (mine, theirs, partner)
         for mine, wanted in sides
         if mine
-        for partner in situation.partners(order)
+        for partner in situation.partners(order, one.members)
         if (theirs := partner.among(wanted))
     )
 
