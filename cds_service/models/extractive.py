@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cds_service.grounding.evidence.literal import measured, name
+from cds_service.grounding.evidence.literal import measured, name, pressure
 from cds_service.grounding.statement import Statement
 from cds_service.models import phrases
 from cds_service.models.engine import Capabilities, Generation, Identity, Material, Request, Scores, Unsupported
@@ -31,6 +32,8 @@ MAX_FACTS = 8
 OWN_LINE = 5  # results that get a statement of their own
 FRESH = timedelta(days=90)  # within which an encounter is called recent
 _GIVEN = "MedicationAdministration"
+
+EMPTY: Mapping[int, Fact] = {}
 
 F = TypeVar("F", bound=Fact)
 
@@ -134,13 +137,29 @@ def _by_day(head: str, groups: Mapping[str, Sequence[tuple[str, Reading]]]) -> l
         stands = found[0][0]
         apart = {id(reading): when for when, reading in found if when != stands}
         title = f"{head} on {stands}" if len(day) == DAY else f"{head} of {day}" if day else f"{head}, undated"
-        made += _list(title, [reading for _, reading in found], _measured_at(apart) if apart else _measured_with_level)
+        both, lower = _pressures(found)
+        if not (apart or both):
+            made += _list(title, [reading for _, reading in found], _measured_with_level)
+            continue
+        said_with = {id(reading) for reading in lower.values()}
+        readings = [reading for _, reading in found if id(reading) not in said_with]
+        made += _list(title, readings, _measured_at(apart, both), lower)
     return made
 
 
-def _measured_at(apart: Mapping[int, str]) -> Callable[[Reading], str]:
+def _pressures(found: Sequence[tuple[str, Reading]]) -> tuple[dict[int, str], dict[int, Reading]]:
+    """By the systolic part of a blood pressure: the two parts in words, where they are said in one, and the diastolic."""
+    both: dict[int, str] = {}
+    lower: dict[int, Reading] = {}
+    for (_, first), (_, second) in pairwise(found):
+        if first.concept == "systolic_bp" and (said := pressure(first, second)):
+            both[id(first)], lower[id(first)] = said, second
+    return both, lower
+
+
+def _measured_at(apart: Mapping[int, str], both: Mapping[int, str]) -> Callable[[Reading], str]:
     def word(reading: Reading) -> str:
-        said, when = _measured_with_level(reading), apart.get(id(reading))
+        said, when = both.get(id(reading)) or _measured_with_level(reading), apart.get(id(reading))
         return f"{said} ({minute(when)})" if said and when is not None else said
 
     return word
@@ -151,8 +170,10 @@ def _measured_with_level(reading: Reading) -> str:
     return f"{said}, {shown}" if said and shown else said
 
 
-def _list(head: str, facts: Sequence[F], word: Callable[[F], str]) -> list[Statement]:
-    """'Head: one; two; three.' in as many statements as the bounds ask for."""
+def _list(
+    head: str, facts: Sequence[F], word: Callable[[F], str], beside: Mapping[int, Fact] = EMPTY
+) -> list[Statement]:
+    """'Head: one; two; three.' in as many statements as the bounds ask for. ``beside``: facts that share a word."""
     made: list[Statement] = []
     said: list[str] = []
     cited: list[Fact] = []
@@ -161,11 +182,14 @@ def _list(head: str, facts: Sequence[F], word: Callable[[F], str]) -> list[State
         text = word(fact)
         if not text or len(text) + len(head) + 3 > MAX_TEXT:
             continue
-        if said and (length + len(text) + 2 > MAX_TEXT or len(said) == MAX_FACTS):
+        other = beside.get(id(fact))
+        if said and (length + len(text) + 2 > MAX_TEXT or len(cited) + (other is not None) >= MAX_FACTS):
             made.append(_statement(f"{head}: {'; '.join(said)}.", cited))
             said, cited, length = [], [], len(head) + 3
         said.append(text)
         cited.append(fact)
+        if other is not None:
+            cited.append(other)
         length += len(text) + 2
     if said:
         made.append(_statement(f"{head}: {'; '.join(said)}.", cited))

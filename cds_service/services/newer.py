@@ -35,11 +35,13 @@ def unusable(record: Record) -> Mapping[str, Reading]:
     return found
 
 
-def said(statements: Sequence[Statement], facts: Mapping[str, Fact], record: Record, zone: ZoneInfo) -> list[Statement]:
+def said(
+    statements: Sequence[Statement], facts: Mapping[str, Fact], record: Record, zone: ZoneInfo
+) -> Sequence[Statement]:
     """The statements, each that cites the last usable result of a concept saying that a newer one is not usable."""
     newer = unusable(record)
     if not newer:
-        return list(statements)
+        return statements
     return [_with_newer(each, facts, newer, record, zone) for each in statements]
 
 

@@ -13,7 +13,7 @@ from cds_service.grounding.verify import verify
 from cds_service.models.engine import Material
 from cds_service.models.extractive import compose
 from cds_service.record import salience
-from tests.record.resources import LOINC, chart, concept, observation, resource
+from tests.record.resources import LOINC, chart, concept, observation, quantity, resource
 
 UTC = ZoneInfo("UTC")
 PULSE, WEIGHT, POTASSIUM = "8867-4", "29463-7", "2823-3"
@@ -45,6 +45,42 @@ def test_a_vital_sign_of_another_minute_than_the_first_says_its_own() -> None:
     ) == [
         "Vital signs on 2026-11-20 08:40: Heart rate 144 /min; Body weight 20.0 kg (08:15); Body height 116 cm (no time of day)."
     ]
+
+
+def blood_pressure(upper: str, lower: str, **more: Any) -> dict[str, Any]:
+    parts = [
+        {"code": concept(code), "valueQuantity": quantity(value, "mm[Hg]")}
+        for code, value in (("8480-6", upper), ("8462-4", lower))
+    ]
+    return observation("85354-9", None, id="bp", component=parts, effectiveDateTime=at("08:40")) | more
+
+
+def test_the_two_parts_of_a_blood_pressure_are_said_in_one_and_both_are_cited() -> None:
+    (made,) = said(
+        blood_pressure("92", "54"), observation(PULSE, "122", "/min", id="hr", effectiveDateTime=at("08:20"))
+    )
+    assert made.text == "Vital signs on 2026-11-20 08:40: Blood pressure 92/54 mmHg; Heart rate 122 /min (08:20)."
+    assert len(made.fact_ids) == 3
+    (made,) = said(
+        observation(PULSE, "122", "/min", id="hr", effectiveDateTime=at("08:50")), blood_pressure("92", "54")
+    )
+    assert made.text == "Vital signs on 2026-11-20 08:50: Heart rate 122 /min; Blood pressure 92/54 mmHg (08:40)."
+
+
+def test_a_part_of_a_blood_pressure_that_is_called_low_is_said_by_itself() -> None:
+    low = blood_pressure("92", "54")
+    low["component"][0]["interpretation"] = [concept("L", "x")]
+    assert "Systolic blood pressure 92 mmHg on 2026-11-20 08:40, low." in texts(low)
+
+
+def test_a_blood_pressure_of_other_numbers_is_not_taken_for_the_record_s() -> None:
+    record = chart(blood_pressure("92", "54"))
+    both = [record.readings["systolic_bp"][0], record.readings["diastolic_bp"][0]]
+    head = "Vital signs on 2026-11-20 08:40: Blood pressure"
+    assert literal(f"{head} 92/54 mmHg.", both, UTC, record.now)
+    for false in ("92/55", "54/92", "92/92", "92"):
+        assert not literal(f"{head} {false} mmHg.", both, UTC, record.now)
+    assert not literal(f"{head} 92/54 mmHg.", both[::-1], UTC, record.now)
 
 
 def test_a_negative_answer_among_results_costs_none_of_them() -> None:

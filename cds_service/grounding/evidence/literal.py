@@ -47,6 +47,23 @@ def measured(reading: Reading) -> str:
     return f"{said} ({DISAGREE})" if reading.note and CONTRADICTS in reading.note else said
 
 
+def pressure(systolic: Reading, diastolic: Reading) -> str:
+    """'Blood pressure 92/54 mmHg' of the two parts of one measurement; '' where either has more to say than its number."""
+    if (
+        systolic.concept != "systolic_bp"
+        or diastolic.concept != "diastolic_bp"
+        or systolic.reference != diastolic.reference
+        or systolic.time != diastolic.time
+        or CONTRADICTS in systolic.note + diastolic.note
+        or level(systolic)
+        or level(diastolic)
+    ):
+        return ""
+    upper, lower = value(systolic).removesuffix(" mmHg"), value(diastolic)
+    plain = upper.isdecimal() and lower.removesuffix(" mmHg").isdecimal()
+    return f"Blood pressure {upper}/{lower}" if plain and lower.endswith(" mmHg") else ""
+
+
 def reason(encounter: Event) -> str:
     """Why the encounter is, as recorded: 'Chest pain'; '' where nothing is or where it claims more than a name does."""
     said = encounter.text.rstrip(". ")
@@ -104,11 +121,19 @@ def _gathered(text: str, readings: Sequence[Reading], zone: ZoneInfo) -> bool:
     if group not in _GATHERED or not when:
         return False
     said: list[str] = []
+    last: Reading | None = None
+    upper: Reading | None = None
+    shown, day = "", when[:DAY]
     for reading in readings:
         item = _with_level(reading) if _plain(reading) else ""
-        shown = moment(reading, zone) if on else partial(reading)
-        if not item or shown[:DAY] != when[:DAY]:
+        if last is None or reading.time_text != last.time_text or reading.time != last.time:
+            shown = moment(reading, zone) if on else partial(reading)
+        if not item or shown[:DAY] != day:
             return False
+        if upper is not None and (both := pressure(upper, reading)):
+            said.pop()
+            item = both
+        last, upper = reading, reading if reading.concept == "systolic_bp" else None
         said.append(item if shown == when else f"{item} ({minute(shown)})")
     return rest == f"{'; '.join(said)}."
 
