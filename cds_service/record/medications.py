@@ -21,7 +21,9 @@ Prescribed = MedicationRequestView | MedicationStatementView | MedicationAdminis
 ACTIVE = frozenset({"active", ""})  # a missing status is no reason to leave a drug unchecked
 STATUS_REMARKS = {"": "status not stated", "on-hold": "on hold", "not-taken": "not taken", "unknown": "status unknown"}
 NOT_ORDERS = frozenset({"proposal", "option"})
-UNRESOLVED = "medication reference not resolved"
+UNRESOLVED = "drug known by name only; its code was not sent"
+
+NEITHER = "neither its name nor its code was sent"
 
 
 def medications(scope: Scope) -> list[Medication]:
@@ -94,7 +96,7 @@ def drug(scope: Scope, view: Prescribed) -> tuple[Coded, str]:
         if made.label:
             return made, ""
     display = text.label(reference.display) if reference is not None and reference.display else ""
-    return Coded((), display or "Medication not named"), UNRESOLVED
+    return Coded((), display or "Medication not named"), UNRESOLVED if display else NEITHER
 
 
 def of_medication(view: MedicationView) -> Coded:

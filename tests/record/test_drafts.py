@@ -11,6 +11,7 @@ from msgspec import Raw
 from cds_service.errors import WrongPatient
 from cds_service.record.build import build
 from cds_service.record.facts import Order
+from cds_service.record.medications import NEITHER
 from tests.record.resources import NOW, RXNORM, SUBJECT, answered, concept, resource
 
 SCAN = b'{"resourceType":"ServiceRequest","id":"s1","status":"draft","intent":"order","priority":"routine","code":{"text":"CT chest"},"subject":{"reference":"Patient/p1"},"quantityQuantity":{"value":1.50},"x":null}'
@@ -87,7 +88,7 @@ def test_row_54_forty_mixed_drafts_are_forty_orders_each_with_its_own_verdict() 
     assert sum("no reader" in note for note in faults.values()) == 15 + 5
     assert "partly unreadable: code" in faults["ServiceRequest/broken"]
     assert [o.label for o in made if o.reference == "ServiceRequest/d0"] == ["X"]
-    assert all("not resolved" in o.note for o in made if o.resource_type == "MedicationRequest")
+    assert all(NEITHER in o.note for o in made if o.resource_type == "MedicationRequest")
 
 
 def test_drafts_are_numbered_behind_the_record_and_cited_by_their_own_id() -> None:

@@ -91,8 +91,13 @@ def test_a_contained_drug_is_found_with_its_ingredients() -> None:
 
 def test_a_drug_that_is_nowhere_is_said_to_be_unresolved() -> None:
     made = medication(medicationReference={"reference": "Medication/none", "display": "Warfarin 5 mg"}, status="active")
-    assert (made.label, made.codes, made.note) == ("Warfarin 5 mg", (), "medication reference not resolved")
-    assert medication(status="active").label == "Medication not named"
+    assert (made.label, made.codes, made.note) == (
+        "Warfarin 5 mg",
+        (),
+        "drug known by name only; its code was not sent",
+    )
+    unnamed = medication(status="active")
+    assert (unnamed.label, unnamed.note) == ("Medication not named", "neither its name nor its code was sent")
     looped = medication(medicationReference={"reference": "#"}, contained=["x", 7], status="active")
     assert looped.label == "Medication not named"
 

@@ -47,6 +47,27 @@ def test_news2_with_missing_parts_is_a_bound_that_names_them() -> None:
     assert finding.urgency is Urgency.URGENT
 
 
+@pytest.mark.parametrize(
+    ("change", "in_hospital", "speaks"),
+    [
+        ({"respiratory_rate": 21, "heart_rate": 91, "consciousness": None}, True, True),  # at least 3
+        ({"respiratory_rate": 21, "heart_rate": 91, "body_temperature": 38.1, "consciousness": None}, True, True),  # 4
+        ({"respiratory_rate": 21, "consciousness": None}, True, False),  # at least 2
+        ({"respiratory_rate": 21, "heart_rate": 91, "consciousness": None}, False, False),
+        ({"respiratory_rate": 21, "heart_rate": 91, "oxygen_therapy": None}, True, False),
+        ({"respiratory_rate": 21, "heart_rate": 91}, True, False),
+    ],
+)
+def test_a_bound_of_3_without_consciousness_is_a_remark_during_a_stay(
+    change: dict[str, Any], in_hospital: bool, speaks: bool
+) -> None:
+    found = on_record("news2", record(*vitals(**change), encounters=[stay()] if in_hospital else []))
+    assert [(f.key, f.severity, f.urgency) for f in found] == (
+        [("news2:incomplete", Severity.INFO, Urgency.ROUTINE)] if speaks else []
+    )
+    assert all("not recorded: consciousness; new confusion alone would add 3" in f.summary for f in found)
+
+
 def test_news2_is_silent_for_children_and_in_pregnancy() -> None:
     sick = vitals(respiratory_rate=30, heart_rate=140)
     assert on_record("news2", record(*sick, born=born(10))) == []
@@ -180,6 +201,15 @@ def test_an_aki_that_has_passed_is_a_remark_without_urgency() -> None:
 def test_kidney_function_speaks_below_60_and_is_raised_below_30(egfr: int, severity: Severity | None) -> None:
     found = on_record("kidney-function", record(reading("egfr", egfr, unit="mL/min/{1.73_m2}")))
     assert [f.severity for f in found] == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(("days", "said"), [(90.1, True), (89.9, False)])
+def test_a_category_that_holds_names_the_day_of_the_earlier_low_value(days: float, said: bool) -> None:
+    earlier = creatinine("1.9", days=days)
+    summary = one(on_record("kidney-function", record(creatinine("2.0", hours=0), earlier))).summary
+    assert earlier.time is not None
+    assert (f"(also below 60 on {earlier.time:%Y-%m-%d})" in summary) is said
+    assert ("single value" in summary) is not said
 
 
 def test_one_low_egfr_is_called_a_range_of_a_single_value() -> None:

@@ -22,7 +22,7 @@ def test_severity_of_pneumonia_is_said_with_pneumonia_alone() -> None:
         reading("consciousness", text="A"), reading("urea_nitrogen", 24),
     ]  # fmt: skip
     found = on_record("pneumonia-severity", record(*vitals, problems=[problem("Pneumonia")], born=born(65.1)))
-    assert [f.summary for f in found] == ["CURB-65 4 of 5"]
+    assert [f.summary for f in found] == ["CURB-65 4 of 5 (3–5: severe)"]
     assert on_record("pneumonia-severity", record(*vitals, born=born(65.1))) == []
 
 

@@ -112,7 +112,10 @@ def _both_sexes(feed: Feed, creatinine: Reading, extra: dict[str, Any]) -> str:
 
 
 def g_stage(feed: Feed) -> ScoreResult:
-    """G category of the reported integer: “range, single value” unless an eGFR below 60 lies ≥ 90 days before."""
+    """G category of the reported integer: “range, single value” unless an eGFR below 60 lies ≥ 90 days before.
+
+    The day of that earlier value is named as the record writes it.
+    """
     name = "CKD_G_stage"
     now = feed.once(egfr_now)
     if not now.ok:
@@ -126,7 +129,7 @@ def g_stage(feed: Feed) -> ScoreResult:
     earlier = _earlier_reduced(feed, now.inputs[0]) if now.result["reported"] < 60 else None
     if earlier is None:
         return ScoreResult(name, result | {"chronic": False}, now.inputs, text=f"{result['stage']} range, single value")
-    text = f"{result['stage']} (below 60 also 90 days or more before)"
+    text = f"{result['stage']} (also below 60 on {earlier.time_text[:10] or moment(earlier).date().isoformat()})"
     return ScoreResult(name, result | {"chronic": True}, (*now.inputs, earlier), text=text)
 
 

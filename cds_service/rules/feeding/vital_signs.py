@@ -22,6 +22,9 @@ _PARTS = {
 }
 REFUSED = {"pregnancy": "in pregnancy", "age<16": "under 16 years", "age<18": "under 18 years"}
 
+_LOW, _MODERATE, _SEVERE = "0–1: low risk", "2: moderate", "3–5: severe"
+CURB_65_MEANS = (_LOW, _LOW, _MODERATE, _SEVERE, _SEVERE, _SEVERE)  # Lim 2003
+
 NEWS2 = Question(
     "NEWS2",
     "NEWS2",
@@ -44,7 +47,7 @@ CURB_65 = Question(
     "CURB-65",
     ("confusion", "rr", "sbp", "dbp"),
     "score",
-    lambda result: f"{result['score']} of 5",
+    lambda result: f"{result['score']} of 5 ({CURB_65_MEANS[result['score']]})",
     companions=("bun_mg_dl",),
 )
 DANGER_ZONE = Question(

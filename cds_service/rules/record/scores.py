@@ -6,7 +6,7 @@ thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
@@ -27,6 +27,12 @@ class Points(Given, frozen=True):
 
     at: int
     raised_at: int
+
+
+class EarlyWarning(Points, frozen=True):
+    """``incomplete_from``: a bound from which on a missing consciousness is worth saying during a stay."""
+
+    incomplete_from: int
 
 
 class Ratio(Given, frozen=True):
@@ -68,9 +74,12 @@ def _adult_with(situation: Situation, *concepts: str) -> bool:
     return (situation.age or 0) >= ADULT and any(concept in readings for concept in concepts)
 
 
-@record_logic("news2", Points, total="total text", bound="total missing", single="text")
-def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
-    """NEWS2, or its lower bound where parts are missing; below the threshold, a single parameter scoring 3."""
+@record_logic("news2", EarlyWarning, total="total text", bound="total missing", single="text", incomplete="text")
+def news2(rule: Rule, given: EarlyWarning, situation: Situation) -> Iterator[Finding]:
+    """NEWS2, or its lower bound where parts are missing; below the threshold, a single parameter scoring 3.
+
+    During a stay also a bound that a new confusion, which nobody recorded, would carry over the threshold.
+    """
     result = situation.score("NEWS2")
     total = result.at_least
     if total is None:
@@ -93,6 +102,14 @@ def news2(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
             rule, "single", words, key="single", tier=Tier.REMARK, facts=result.inputs, missing=result.missing,
             worse=float(total),
         )  # fmt: skip
+    elif total >= given.incomplete_from and situation.stay is not None and _unseen_mind(result.missing):
+        yield conclude(
+            rule, "incomplete", words, key="incomplete", tier=Tier.REMARK, facts=result.inputs, worse=float(total)
+        )
+
+
+def _unseen_mind(missing: Sequence[str]) -> bool:
+    return any(word.startswith("consciousness") for word in missing)
 
 
 @record_logic("qsofa", Points, found="score text")
