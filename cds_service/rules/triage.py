@@ -59,9 +59,9 @@ class Table(Given, frozen=True):
             raise ValueError("priority must not fall as urgency rises")
 
     @property
-    def names(self) -> set[str]:
+    def names(self) -> frozenset[str]:
         """Every rule the table names."""
-        return self.not_before_contrast | self.ladders.keys()
+        return self.not_before_contrast.union(self.ladders)
 
     def urgency(self, finding: Finding) -> Urgency:
         """What a finding about the patient asks for."""
