@@ -48,7 +48,7 @@ def test_140_over_90_is_a_warning_in_pregnancy_and_160_over_110_critical(
 
 def test_the_sentence_names_both_pressures_the_limit_and_the_facts_the_pregnancy() -> None:
     finding = one(on_record(RULE, record(*pressure(148, 94), **PREGNANT)))
-    assert finding.summary == "Pregnant: systolic_bp 148 mmHg, diastolic_bp 94 mmHg, at or above 140/90 mmHg"
+    assert finding.summary == "Pregnant: blood pressure 148/94 mmHg, at or above 140/90 mmHg"
     assert {fact.label for fact in finding.facts} == {"systolic_bp", "diastolic_bp", "Normal pregnancy"}
 
 

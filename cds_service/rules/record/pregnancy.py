@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.feeding.states import pregnancy_ended
@@ -32,7 +33,7 @@ class Pressure(Given, frozen=True):
         return "/".join(f"{edge:f}" for edge in edges if edge is not None) + " mmHg"
 
 
-@record_logic("pregnancy-hypertension", Pressure, found="when values limit", raised="when values limit")
+@record_logic("pregnancy-hypertension", Pressure, found="when pressure limit", raised="when pressure limit")
 def pregnancy_hypertension(rule: Rule, given: Pressure, situation: Situation) -> Iterator[Finding]:
     """140/90 or more in pregnancy or up to six weeks after it; raised from 160/110 on (ACOG 222, NICE NG133)."""
     when, evidence = _when(given, situation)
@@ -48,12 +49,20 @@ def pregnancy_hypertension(rule: Rule, given: Pressure, situation: Situation) ->
     yield conclude(
         rule,
         "raised" if raised else "found",
-        {"when": when, "values": values_of(readings), "limit": given.limit(raised)},
+        {"when": when, "pressure": _said(readings), "limit": given.limit(raised)},
         key="raised" if raised else "",
         tier=Tier.RAISED if raised else Tier.ORDINARY,
         facts=(*readings, *evidence[:1]),
         worse=2.0 if raised else 1.0,
     )
+
+
+def _said(readings: list[Reading]) -> str:
+    """'blood pressure 148/94 mmHg' of one measurement, else each reading by its name."""
+    if len(readings) == 2 and all(r.exact for r in readings) and readings[0].time == readings[1].time:
+        amounts = [wording.number(reading.value) for reading in readings if reading.value is not None]
+        return f"blood pressure {'/'.join(amounts)} {wording.unit(readings[0].unit)}"
+    return values_of(readings)
 
 
 def _when(given: Pressure, situation: Situation) -> tuple[str, tuple[Fact, ...]]:
