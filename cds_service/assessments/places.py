@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from cds_service.assessments.task import Checked, Ranged, Subject, Task
 from cds_service.grounding.statement import Statement
-from cds_service.models.prompting.record_inputs import order_line
 from cds_service.record.facts import Fact, Order
 
 PLACE = "at "
@@ -27,12 +26,12 @@ def ranged(task: Task, subject: Subject) -> Ranged:
     same = tuple(map(id, offered))  # the record keeps its facts alive
     known = subject.worked.ranged.get(same)
     if known is None:
-        known = subject.worked.ranged[same] = _ranged(offered, subject)
+        known = subject.worked.ranged[same] = _ranged(offered)
     return known
 
 
-def _ranged(offered: Sequence[Fact], subject: Subject) -> Ranged:
-    pairs = sorted(((_content(fact, subject), fact) for fact in offered), key=itemgetter(0))
+def _ranged(offered: Sequence[Fact]) -> Ranged:
+    pairs = sorted(((_content(fact), fact) for fact in offered), key=itemgetter(0))
     digest = hashlib.sha256()
     for content, _ in pairs:  # each tells its own length; for one long piece hashlib would let go of the interpreter
         digest.update(content)
@@ -49,10 +48,10 @@ def numbered(checked: Checked, facts: Sequence[Fact]) -> Checked:
     return _renamed(checked, lambda place: facts[int(place.removeprefix(PLACE))].id)
 
 
-def _content(fact: Fact, subject: Subject) -> bytes:
-    """Everything of a fact but its number; of the draft only what its prompt says, for each hook sends it in its own form."""
-    if isinstance(fact, Order) and fact is subject.order:
-        return _encode(order_line(fact, subject.zone).partition(" · ")[2])
+def _content(fact: Fact) -> bytes:
+    """Everything of a fact but its number; of a draft neither its bytes nor its selection, which differ from hook to hook."""
+    if isinstance(fact, Order):
+        return _encode(replace(fact, number=0, raw=b"", selected=True))
     return _encode(replace(fact, number=0))
 
 

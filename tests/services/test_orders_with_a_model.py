@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
@@ -34,6 +34,11 @@ pytestmark = [
 
 LETTERS = {"routine": "A", "urgent": "B", "asap": "C", "stat": "D"}
 POTASSIUM = bodies.potassium()
+SODIUM = {
+    **bodies.potassium("109"),
+    "id": "k2",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "2951-2"}], "text": "Sodium"},
+}  # another critical value
 FLOOR = ["asap"]  # what the rules ask for with this potassium
 OPTION = {"topic": "missing work-up", "name": "electrocardiogram", "kind": "hypothesis"}
 
@@ -78,9 +83,10 @@ def post(
     hook: str,
     *drafts: dict[str, Any],
     potassium: dict[str, Any] | None = POTASSIUM,
+    also: Sequence[dict[str, Any]] = (),
     **more: Any,
 ) -> list[Any]:
-    found = [potassium] if potassium else []
+    found = [*([potassium] if potassium else []), *also]
     orders = {"draftOrders": bodies.bundle(*drafts, kind="collection")} if drafts else {}
     body = {
         "hook": hook,
@@ -152,7 +158,9 @@ def test_the_model_raises_a_priority_above_the_floor_and_says_whose_it_is_and_wh
         assert "AI suggests stat" in said
         assert "Potassium 7.1 mmol/L. *(Observation/k1)*" in said
         assert "AI-drafted, verify · openai double @ 1 · triage @ 1" in said
-        assert "| Basic metabolic panel | not stated | asap |" in said, "the rules' part stands beside it"
+        assert "| Basic metabolic panel | not stated | asap (above urgent) |" in said, (
+            "the rules' part stands beside it"
+        )
         assert "floor computed by rules" in said
 
 
@@ -203,7 +211,7 @@ def test_considerations_give_way_to_critical_findings_and_the_audit_line_says_so
     with service(tmp_path, double) as client:
 
         def cards() -> list[Any]:
-            return post(client, "patient-summary", "patient-view")
+            return post(client, "patient-summary", "patient-view", also=[SODIUM])
 
         until(lambda: cards() and double.of("considerations") and "no room for the card" in audited(tmp_path))
         found = cards()
