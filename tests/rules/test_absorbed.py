@@ -94,3 +94,10 @@ def test_every_critical_finding_is_among_the_parts_whatever_stands_inside_what()
     every: list[Finding] = [part for f in evaluate_record(pack(), subject) for part in f.parts]
     assert {f.rule.id for f in every} >= {"news2", "qsofa", "shock-index", "red-flag-hyperkalaemia", "critical-value"}
     assert sum(f.rule.id == "critical-value" for f in every) == 3
+
+
+def test_how_bad_a_potassium_is_rises_with_it_and_is_not_the_value_that_is_kept_with_the_card() -> None:
+    levels = ["6.0", "6.4", "6.5", "7.1", "13"]
+    worse = [one(on_record("red-flag-hyperkalaemia", record(reading("potassium", v)))).worse for v in levels]
+    assert worse == sorted(set(worse))
+    assert [int(each) for each in worse] == [1, 1, 2, 2, 2]

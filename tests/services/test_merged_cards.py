@@ -17,9 +17,12 @@ from tests.record.resources import chart, observation
 PACK = load_pack()
 SICK = chart(
     observation(value="6.4", id="k"),
+    observation("2951-2", "112", id="na"),
+    observation("2345-7", "35", "mg/dL", id="glucose"),
     observation("9279-1", "26", "/min", id="rr"),
     observation("8867-4", "120", "/min", id="hr"),
     observation("8480-6", "80", "mm[Hg]", id="sbp"),
+    observation("2951-2", "118", "mmol/L", id="na"),
 )
 FINDINGS = sorted(evaluate_record(PACK, SICK), key=lambda f: -f.severity.rank)
 
@@ -42,7 +45,7 @@ def test_with_room_every_finding_is_explained_in_full() -> None:
     assert all(f"**{n}. {f.rule.title}" in text for n, f in enumerate(FINDINGS, 1))
 
 
-@pytest.mark.parametrize("room", range(1200, 3600, 300))
+@pytest.mark.parametrize("room", range(1500, 4500, 500))
 def test_without_room_each_finding_left_out_names_its_resources_and_its_rule(room: int) -> None:
     text = detail(FINDINGS, detail_length=room)
     assert len(text) <= room

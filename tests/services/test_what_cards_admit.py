@@ -46,7 +46,7 @@ def summary(page: str) -> str:
 
 def test_a_list_of_mixed_tiers_does_not_call_all_of_them_critical() -> None:
     said = summary("demo-sepsis.encounter-start.md")
-    assert f"[{Severity.CRITICAL}] 4 findings, 2 critical: " in said
+    assert f"[{Severity.CRITICAL}] 5 findings, 2 critical: " in said
     assert f"[{Severity.CRITICAL}] 2 critical findings: " in summary("demo-sepsis.patient-view.md")
 
 

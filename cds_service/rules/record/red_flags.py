@@ -41,6 +41,16 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """True when the value, or what its comparator proves, reaches ``raised_from``."""
         return self.raised_from is not None and replace(self, at_least=self.raised_from).met(reading)
 
+    def worse(self, reading: Reading) -> float:
+        """1 from the limit on, 2 from ``raised_from`` on, and how far beyond the limit as a share; 1 without such steps.
+
+        Never the value itself: this number is kept with the card.
+        """
+        if self.raised_from is None or self.at_least is None or reading.value is None:
+            return 1.0
+        share = min(float((reading.value - self.at_least) / self.at_least), 0.999)
+        return (2.0 if self.raised(reading) else 1.0) + share
+
 
 class Combination(Given, frozen=True):
     """Values that together are a red flag: newest of each, none older than ``hours``; from ``from_years`` of age."""
@@ -48,13 +58,6 @@ class Combination(Given, frozen=True):
     all_of: tuple[Condition, ...]
     hours: int
     from_years: int = 16
-
-    def worse(self, met: list[Reading]) -> float:
-        """The value itself where it alone is the flag and worsens upwards, so that a ladder may tell its steps; else 1."""
-        alone = self.all_of[0]
-        if len(self.all_of) == 1 and alone.at_least is not None and met[0].value is not None:
-            return float(met[0].value)
-        return 1.0
 
 
 def values_of(facts: Iterable[Fact]) -> str:
@@ -85,7 +88,7 @@ def red_flag(rule: Rule, given: Combination, situation: Situation) -> Iterator[F
         {"values": values_of(met)},
         tier=Tier.RAISED if raised else Tier.ORDINARY,
         facts=met,
-        worse=given.worse(met),
+        worse=given.all_of[0].worse(met[0]),
     )
 
 
