@@ -71,7 +71,7 @@ async def test_the_schema_admits_only_the_ids_of_this_prompt(name: str) -> None:
     await TASKS[name].run(engine, asked)
     schema = msgspec.json.encode(engine.asked[0].schema).decode()
     offered = {fact.id for fact in TASKS[name].offered(asked)}
-    assert len(offered) in (4, 5)
+    assert 4 <= len(offered) < len(list(asked.record.facts())), "a part of the record"
     for number in range(1, 100):
         assert (f'"F{number}"' in schema) is (f"F{number}" in offered)
 
