@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property
 
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from cds_service.rules.drugs import Match
 from cds_service.rules.from_record import Dialysis, Feed, PregnancyState, ScoreResult, score
 from cds_service.rules.imaging import Study
 from cds_service.rules.kinds import Kind
+from cds_service.rules.lazy import lazy
 from cds_service.rules.tables import Tables
 
 DRUG_ORDERS = frozenset(("MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense"))
@@ -90,12 +90,12 @@ class Situation:
         """One calculator fed from the record."""
         return score(name, self.feed)
 
-    @cached_property
+    @lazy
     def age(self) -> int | None:
         """Completed years, None where the birth date is missing."""
         return self.feed.age
 
-    @cached_property
+    @lazy
     def newborn(self) -> bool:
         """True when the birth date is known to the day and lies less than 29 days back."""
         person = self.record.person
@@ -113,7 +113,7 @@ class Situation:
         """Maintenance dialysis and recent dialyses."""
         return self.feed.dialysis
 
-    @cached_property
+    @lazy
     def kidney(self) -> Kidney:
         """eGFR, acute injury and dialysis; eGFR is withheld in AKI, pregnancy and childhood."""
         if self.dialysis.maintenance:
@@ -134,7 +134,7 @@ class Situation:
         reported = calculators.run("eGFR_CKD_EPI_2021", given).get("reported")
         return None if reported is None else int(reported)
 
-    @cached_property
+    @lazy
     def _by_group(self) -> dict[str, list[Problem]]:
         found: dict[str, list[Problem]] = {}
         groups = self.tables.problems.groups
@@ -148,7 +148,7 @@ class Situation:
         """Active problems of some groups of problems.toml."""
         return [problem for group in groups for problem in self._by_group.get(group, ())]
 
-    @cached_property
+    @lazy
     def drugs(self) -> list[Drug]:
         """Active medications of the record, mapped; unmapped ones are in ``unmapped``."""
         match = self.tables.drugs.match
@@ -160,7 +160,7 @@ class Situation:
             if (found := match(medication.label, medication.codes)).ingredients
         ]
 
-    @cached_property
+    @lazy
     def unmapped(self) -> list[Medication]:
         """Active medications whose drug is not known to drugs.toml: no rule sees them."""
         match = self.tables.drugs.match
@@ -171,7 +171,7 @@ class Situation:
             if not match(medication.label, medication.codes).ingredients
         ]
 
-    @cached_property
+    @lazy
     def drafts(self) -> list[Drug]:
         """Draft medication orders of the call, mapped or not."""
         match = self.tables.drugs.match
@@ -220,7 +220,7 @@ class Situation:
         """What kind of order it is."""
         return self.tables.kinds.kind(order, self.study(order))
 
-    @cached_property
+    @lazy
     def contrast_drafts(self) -> list[Order]:
         """Draft imaging orders that give or may give iodinated contrast."""
         return [
@@ -229,7 +229,7 @@ class Situation:
             if order.resource_type == "ServiceRequest" and not order.do_not_perform and self.study(order).iodinated
         ]
 
-    @cached_property
+    @lazy
     def stay(self) -> Event | None:
         """The open inpatient or emergency encounter, if any."""
         for encounter in self.record.encounters:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from cds_service.record.facts import Problem, Reading, Record
 from cds_service.rules.feeding.result import ScoreResult
 from cds_service.rules.feeding.states import Dialysis, Entries, PregnancyState, dialysis_state, entries, pregnancy_state
+from cds_service.rules.lazy import lazy
 from cds_service.rules.scores.calculator import Value
 
 OLDEST = 130  # years; no calculator accepts more
@@ -22,28 +22,28 @@ class Feed:
         self.record = record
         self._found: dict[Callable[[Feed], ScoreResult], ScoreResult] = {}
 
-    @cached_property
+    @lazy
     def age(self) -> int | None:
         """Completed years at the time of the call; None where not recorded or not possible."""
         age = self.record.person.age(self.record.now)
         return age if age is not None and 0 <= age <= OLDEST else None
 
-    @cached_property
+    @lazy
     def entries(self) -> Entries:
         """Problems and procedures sorted out by condition."""
         return entries(self.record)
 
-    @cached_property
+    @lazy
     def pregnancy(self) -> PregnancyState:
         """What the record says of a pregnancy."""
         return pregnancy_state(self.entries)
 
-    @cached_property
+    @lazy
     def dialysis(self) -> Dialysis:
         """What the record says of dialysis."""
         return dialysis_state(self.entries)
 
-    @cached_property
+    @lazy
     def creatinines(self) -> list[Reading]:
         """Every dated creatinine that may enter a formula, newest first."""
         return [r for r in self.record.readings.get("creatinine", ()) if r.exact and r.time is not None and r.value]
@@ -58,12 +58,12 @@ class Feed:
             self._found[scored] = scored(self)
         return self._found[scored]
 
-    @cached_property
+    @lazy
     def population(self) -> dict[str, Any]:
         """Guard inputs every calculator takes; an unrecorded pregnancy does not stop a formula."""
         return {"age_years": self.age, "pregnant": self.pregnancy.state == "pregnant"}
 
-    @cached_property
+    @lazy
     def guarded(self) -> dict[str, Value]:
         """``population`` as guards take it."""
         pregnant: Value = self.population["pregnant"]
