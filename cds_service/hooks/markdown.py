@@ -12,7 +12,7 @@ _MARKS = re.compile(r"[\\`*_\[\]<>|~&$]")
 # What opens a heading, list, rule or table at the start of a line; '-5' and '6.1' open nothing and stay as they are.
 _BLOCK = re.compile(r"(?:\d{1,9}(?=[.)](?:\s|$))|(?=[#=:]|\+(?:\s|$)|-(?:[\s-]|$)))")
 # Most lines hold nothing to escape: printable, no mark, no blank at either end, and nothing a block could open with.
-_PLAIN = re.compile(r"[A-Za-z(](?:[A-Za-z0-9 ,.;:()%/'+=°µ²³·×–-]*[A-Za-z0-9,.;:()%])?\Z")
+_PLAIN = re.compile(r"(?!\d{1,9}[.)](?:\s|$))[A-Za-z0-9(—](?:[A-Za-z0-9 ,.;:()%/'+=°µ²³·×≤≥–—-]*[A-Za-z0-9,.;:()%])?\Z")
 _ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|@")
 
 
