@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import html
 import re
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from cds_service.hooks import markdown
 from cds_service.hooks.markdown import clean, escape
 
 # What a careless client does: HTML on, tables and strikethrough on.
@@ -109,3 +111,10 @@ def test_clinical_text_without_marks_is_left_as_it_is(text: str) -> None:
 )
 def test_unseen_characters_go_and_blanks_collapse(text: str, expected: str) -> None:
     assert clean(text) == expected
+
+
+@given(st.text(alphabet="abcXYZ 0123456789,.;:()%/'+=°µ²³·×–—≤≥-@w<*_|\n\t\u200b#", max_size=20))
+def test_the_short_way_for_plain_lines_changes_nothing(text: str) -> None:
+    with patch.object(markdown, "_PLAIN", re.compile(r"(?!)")):
+        careful = markdown.escape(text)
+    assert markdown.escape(text) == careful
