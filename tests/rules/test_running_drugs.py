@@ -165,3 +165,33 @@ def test_the_rule_over_orders_and_the_rule_over_the_record_hold_the_same_criteri
 def test_another_anticoagulant_has_no_counted_dose() -> None:
     subject = record(weight(50), creatinine("2.0"), born=OLD, problems=[FIBRILLATION], medications=taking("Warfarin"))
     assert on_record("reduced-dose-active", subject) == []
+
+
+# --- pregnancy -----------------------------------------------------------------------------------------------------
+
+WOMAN: dict[str, Any] = {"sex": "female", "born": born(30)}
+
+
+@pytest.mark.parametrize(
+    ("drug", "pregnant", "speaks"),
+    [
+        ("Lisinopril 10 mg", True, True),
+        ("Valproate 500 mg", True, True),
+        ("Lisinopril 10 mg", False, False),
+        ("Ibuprofen 400 mg", True, False),
+        ("Folic acid 0.4 mg", True, False),
+    ],
+)
+def test_a_contraindicated_drug_that_runs_in_a_recorded_pregnancy_is_a_warning(
+    drug: str, pregnant: bool, speaks: bool
+) -> None:
+    problems = [problem("Normal pregnancy")] if pregnant else []
+    found = on_record("pregnancy-drug-active", record(medications=taking(drug), problems=problems, **WOMAN))
+    assert [f.severity for f in found] == ([Severity.WARNING] if speaks else [])
+    assert all(len(f.facts) == 2 for f in found)
+
+
+def test_in_pregnancy_the_same_drugs_are_meant_whether_ordered_or_taken() -> None:
+    rules = pack().rules
+    ordered_drugs = rules["pregnancy-drug"].parameters["contraindicated"]
+    assert ordered_drugs == rules["pregnancy-drug-active"].parameters["contraindicated"]

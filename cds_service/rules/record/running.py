@@ -1,4 +1,4 @@
-"""Drugs that run already while kidney function, age or weight speak against them, or against their dose."""
+"""Drugs that run already while kidney function, age, weight or a pregnancy speak against them or their dose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
 from cds_service.rules.parameters import DrugGroup
 from cds_service.rules.reduction import Reduction, count, dose_of
-from cds_service.rules.situation import Drug, Situation
+from cds_service.rules.situation import Drug, Situation, names
 
 
 class Metformin(Given, frozen=True):
@@ -18,6 +18,12 @@ class Metformin(Given, frozen=True):
 
     metformin: DrugGroup
     lactate_hours: int
+
+
+class Teratogens(Given, frozen=True):
+    """Drugs to be stopped in pregnancy."""
+
+    contraindicated: DrugGroup
 
 
 class Reductions(Given, frozen=True):
@@ -103,9 +109,27 @@ def reduced_dose_active(rule: Rule, given: Reductions, situation: Situation) -> 
             )
 
 
+@record_logic("pregnancy-drug-active", Teratogens, found="drug")
+def pregnancy_drug_active(rule: Rule, given: Teratogens, situation: Situation) -> Iterator[Finding]:
+    """Active drugs that are contraindicated in the recorded pregnancy."""
+    state = situation.pregnancy
+    taken = _taken(situation, given.contraindicated) if state.state == "pregnant" else []
+    if taken:
+        every = frozenset[str]().union(*(drug.among(given.contraindicated.members) for drug in taken))
+        yield conclude(
+            rule,
+            "found",
+            {"drug": names(every)},
+            key=names(every),
+            facts=(*(drug.fact for drug in taken), *state.facts[:1]),
+            worse=float(len(every)),
+            values={"drug": names(every)},
+        )
+
+
 def _taken(situation: Situation, drugs: DrugGroup) -> list[Drug]:
     """Active medications of a group."""
     return [drug for drug in situation.drugs if drug.among(drugs.members)]
 
 
-CHECKS = (metformin_active, reduced_dose_active)
+CHECKS = (metformin_active, reduced_dose_active, pregnancy_drug_active)
