@@ -167,7 +167,9 @@ class Jobs:
             round_ = await self._transact(lambda c: rows.add(c, key, task, sealed, self._store.now()))
             if not round_ or workflow is None:
                 self._count("assessment_jobs:joined", 1)
-                if key in self._awaited:
+                if await self._transact(partial(rows.ended, keys=[key])):
+                    self._release(key)  # the next look finds what became of it
+                elif key in self._awaited:
                     await self._hurry(key)
                 return
             name = rows.workflow_id(key, round_)
@@ -217,13 +219,18 @@ class Jobs:
     async def _beat(self, workflow: ModuleType) -> None:
         now, stale = self._store.now(), int(self._limits.stale_s * 1000)
 
-        def beat(connection: Any) -> tuple[set[str], int, list[rows.Open], list[rows.Open]]:
+        joined = list(self._waiters) if self._gateway.shared else []  # another process may run them
+
+        def beat(connection: Any) -> tuple[set[str], int, list[rows.Open], list[rows.Open], list[str]]:
             executors.beat(connection, self.executor, now)
+            over = rows.ended(connection, joined) if joined else []
             untouched = rows.untouched(connection, now - stale)
             stranded = rows.stranded(connection, untouched, now)
-            return executors.alive(connection, now, stale), rows.depth(connection), untouched, stranded
+            return executors.alive(connection, now, stale), rows.depth(connection), untouched, stranded, over
 
-        living, self._depth, untouched, stranded = await self._transact(beat)
+        living, self._depth, untouched, stranded, over = await self._transact(beat)
+        for key in over:
+            self._release(key)
         lost = await self._bury_ended(workflow, untouched)
         for job in stranded:  # the same id again is the same job
             if job.workflow not in lost:

@@ -89,6 +89,13 @@ def add(connection: Connection, key: str, task: str, snapshot: bytes, now: int) 
     return int(round_)
 
 
+def ended(connection: Connection, keys: Collection[str]) -> list[str]:
+    """Those of some keys whose last job has ended, wherever it ran."""
+    job = assessment_job.c
+    query = select(job.key).where(job.key.in_(list(keys)), job.state.not_in(OPEN))
+    return list(connection.execute(query).scalars())
+
+
 def queued(connection: Connection, key: str) -> int:
     """The round of a job that is queued and not begun, else 0."""
     job = assessment_job.c
