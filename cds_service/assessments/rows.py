@@ -111,7 +111,7 @@ def begin(connection: Connection, key: str, now: int) -> Job | None:
     if not begun.rowcount:
         return None
     kept = assessment_snapshot.c
-    query = select(job.task, kept.sealed, job.queued_at, job.attempts).where(job.key == key, kept.key == key)
+    query = select(job.task, kept.sealed, job.queued_at, job.attempts).where(job.key == key, kept.key == job.key)
     found = connection.execute(query).one_or_none()
     return Job(*found) if found is not None else None
 
