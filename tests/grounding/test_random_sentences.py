@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from cds_service.grounding.statement import Statement
 from cds_service.grounding.verify import verify
 from cds_service.record.facts import Fact, Problem, Reading
+from cds_service.record.units import table
 from cds_service.record.wording import level, number, unit
 from tests.assessments.tasks.doubles import TASKS, Says, says, subject
 from tests.grounding.charts import CHARTS, NOW, ZONE, Chart
@@ -60,13 +62,23 @@ class Parts:
         return not self.denied and any(self._borne_out(reading) for reading in self.cited)
 
     def _borne_out(self, reading: Reading) -> bool:
-        same = (reading.label, reading.value, reading.comparator) == (
-            self.name.label,
-            self.value.value,
-            self.value.comparator,
-        )
+        if (reading.label, reading.comparator) != (self.name.label, self.value.comparator):
+            return False
         in_unit = reading.unit == self.units.unit or not unit(self.units.unit)  # nothing printed claims nothing
-        return same and in_unit and reading.time.date() == self.day.time.date() and self._claimed(reading)  # type: ignore[union-attr]
+        same = (in_unit and reading.value == self.value.value) or self._converted(reading)
+        return same and reading.time.date() == self.day.time.date() and self._claimed(reading)  # type: ignore[union-attr]
+
+    def _converted(self, reading: Reading) -> bool:
+        """By chance the figure may be the reading's own in another unit, to the digits that are written."""
+        concept = table().concepts.get(reading.concept)
+        found = concept.conversions.get(self.units.unit) if concept else None
+        if found is None or reading.unit == self.units.unit or reading.comparator or reading.value is None:
+            return False
+        said = self.value.value or Decimal(0)
+        off = abs(found.apply(said) - reading.value)
+        return off <= abs(
+            found.apply(said + Decimal(5).scaleb(int(said.as_tuple().exponent) - 1)) - found.apply(said)
+        )  # half a digit
 
     def _claimed(self, reading: Reading) -> bool:
         if self.claim in ("rising", "falling"):
