@@ -14,7 +14,7 @@ import msgspec
 from fhir_adapters import errors
 from fhir_adapters.answers import LARGE_BYTES, serious
 from fhir_adapters.client import BARE_PATIENT, RESOURCE_TYPE, FhirClient
-from fhir_adapters.read.resources import Resources, Sent, read, unread
+from fhir_adapters.read.resources import Resources, read
 from fhir_adapters.referenced import KEY, named_only_by_reference
 from fhir_adapters.retrieved import Retrieved, State
 
@@ -35,7 +35,7 @@ STATES: tuple[tuple[type[errors.FhirError], State], ...] = (
 
 
 async def gather(
-    prefetch: Mapping[str, Sent],
+    prefetch: Mapping[str, msgspec.Raw],
     queries: Mapping[str, str],
     client: FhirClient | None,
     deadline: float,
@@ -46,7 +46,7 @@ async def gather(
     ``deadline`` is a moment of the event loop's clock; what is ready then is returned, the rest is TIMED_OUT. Drugs that
     the record or ``drafts`` name by reference alone come under the key ``medications-referenced``.
     """
-    size = sum(map(unread, prefetch.values()))
+    size = sum(memoryview(raw).nbytes for raw in prefetch.values())
     if size > LARGE_BYTES:
         found = await asyncio.to_thread(_read_prefetch, prefetch, queries)
     else:
@@ -63,10 +63,10 @@ async def gather(
     return found
 
 
-def _read_prefetch(prefetch: Mapping[str, Sent], queries: Mapping[str, str]) -> dict[str, Retrieved]:
+def _read_prefetch(prefetch: Mapping[str, msgspec.Raw], queries: Mapping[str, str]) -> dict[str, Retrieved]:
     found = {}
-    for key, sent in prefetch.items():
-        resources = read(sent)
+    for key, raw in prefetch.items():
+        resources = read(raw)
         state, detail = classify(resources)
         kind = _type_of(queries.get(key, "")) or next((view.resourceType for view in resources.views), "")
         found[key] = Retrieved(

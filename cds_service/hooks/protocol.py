@@ -1,20 +1,16 @@
 """Wire types of CDS Hooks 2.0.1 (https://cds-hooks.hl7.org/2.0/). Parsed leniently, written strictly.
 
 Members follow the specification's names. ``omit_defaults`` keeps nulls and empty values off the wire (rows T2, T3).
-Embedded FHIR is read with the request or stays as the bytes it was (``msgspec.Raw``): numbers keep their digits, nothing
-is parsed twice.
+Embedded FHIR stays as the bytes it was (``msgspec.Raw``): numbers keep their digits, nothing is parsed twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct, field
-
-from fhir_adapters.read.resources import Sent
 
 Indicator = Literal["info", "warning", "critical"]
 
@@ -109,7 +105,7 @@ class Context(Struct, kw_only=True):
 
 
 class HookRequest(Struct, kw_only=True):
-    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values are what was sent: null, {}, a resource, a Bundle all differ.
+    """CDS Hooks 2.0.1 §HTTP Request. ``prefetch`` values stay raw: null, {}, a resource, a Bundle all differ.
 
     Built by ``hooks/request.py``, which reads what real clients send; never decoded straight from the wire.
     """
@@ -119,7 +115,7 @@ class HookRequest(Struct, kw_only=True):
     context: Context
     fhirServer: str | None = None  # noqa: N815
     fhirAuthorization: FHIRAuthorization | None = None  # noqa: N815
-    prefetch: Mapping[str, Sent] = field(default_factory=dict)
+    prefetch: dict[str, Raw] = field(default_factory=dict)
     extension: Any = None
 
 

@@ -1,8 +1,7 @@
 """Reads a hook request leniently and checks what the specification lets nobody leave out (checklist rows R2, R3).
 
-The quick path is one typed decode, resources included. What it refuses is read member by member: odd types of optional
-members are set aside and noted, never guessed; only what no answer can do without is a 400. Unknown members and
-extensions are ignored.
+The quick path is one typed decode. What it refuses is read member by member: odd types of optional members are set
+aside and noted, never guessed; only what no answer can do without is a 400. Unknown members and extensions are ignored.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from msgspec import Raw, Struct, field
 
 from cds_service.errors import BadRequest
 from cds_service.hooks.protocol import Context, FHIRAuthorization, HookRequest
-from fhir_adapters.answers import LARGE_BYTES
-from fhir_adapters.read.resources import Body
 
 _NONE: Final = Raw(b"null")
 _MARK = b"\xef\xbb\xbf"
@@ -54,13 +51,6 @@ class _Wire(Struct, kw_only=True):
     extension: Raw = _NONE
 
 
-class _Small(_Wire, kw_only=True):
-    """A body of ordinary size, its resources read in the same pass."""
-
-    prefetch: dict[str, Body | None] = field(default_factory=dict)  # type: ignore[assignment]
-
-
-_small = msgspec.json.Decoder(_Small).decode
 _wire = msgspec.json.Decoder(_Wire).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -71,7 +61,10 @@ def parse(body: bytes, service_hook: str) -> Parsed:
         body = body[3:]
     notes: list[str] = []
     try:
-        wire = _quickly(body) or _carefully(body, notes)
+        try:
+            wire = _wire(body)
+        except msgspec.ValidationError:
+            wire = _tolerant(body, notes)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest("the body is not JSON") from None
     except RecursionError:
@@ -87,24 +80,6 @@ def parse(body: bytes, service_hook: str) -> Parsed:
         extension=None if wire.extension is _NONE else wire.extension,
     )
     return Parsed(request, _asked(body, wire.fhirAuthorization), tuple(notes))
-
-
-def _quickly(body: bytes) -> _Wire | None:
-    """One pass over everything; None for a large body, and for one that holds anything odd."""
-    if len(body) > LARGE_BYTES:
-        return None
-    try:
-        return _small(body)
-    except (ValueError, RecursionError):
-        return None  # the careful way finds out what it is
-
-
-def _carefully(body: bytes, notes: list[str]) -> _Wire:
-    """The prefetch left as bytes: ``gather`` reads it, large ones off the event loop, entry by entry where it must."""
-    try:
-        return _wire(body)
-    except msgspec.ValidationError:
-        return _tolerant(body, notes)
 
 
 def _asked(body: bytes, authorization: Raw) -> bytes:

@@ -25,7 +25,6 @@ from fhir_adapters.auth import Bearer
 from fhir_adapters.client import FhirClient
 from fhir_adapters.gather import Retrieved, State, gather
 from fhir_adapters.outbound import Outbound
-from fhir_adapters.read.resources import unread
 from fhir_adapters.templates import resolve
 
 RESERVE_S = 0.06  # kept for rules, layout and the way back when the record is slow to arrive
@@ -87,7 +86,7 @@ class Charts:
             if self._tracing.on:
                 span.set(**_gathered(retrieved))
         require_patient(retrieved)
-        size = sum(map(unread, request.prefetch.values()))
+        size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")
         if size > LARGE_BYTES or fetched > len(queries):
             return await asyncio.to_thread(self._judge, call, retrieved, expected)

@@ -125,30 +125,15 @@ class Resources(Struct, gc=False):
             self.urls.append(url or "")
 
 
-if TYPE_CHECKING:
-    Body = View
-else:
-    Body = AnyView | BundleView  # a type to decode what is, or holds, resources
-Sent = Raw | View | None  # such a body: still to be read, or read already with what it came in
-ANY: msgspec.json.Decoder[View] = msgspec.json.Decoder(Body)
+ANY: msgspec.json.Decoder[View] = msgspec.json.Decoder(AnyView | BundleView)
 LOOSE = msgspec.json.Decoder(LooseBundle)
 
 
-def unread(body: Sent) -> int:
-    """Bytes that ``read`` has still to go through."""
-    return memoryview(body).nbytes if isinstance(body, Raw) else 0
-
-
-def read(body: bytes | Sent) -> Resources:
+def read(body: bytes | Raw) -> Resources:
     """Views of a resource or a Bundle (mixed types, Bundles inside). Never raises; see ``Resources.faults``."""
     found = Resources()
     try:
-        if body is None:
-            _read_value(None, found, 0)
-        elif isinstance(body, View):
-            _take(body, found, 0)
-        else:
-            _read(body, found, 0)
+        _read(body, found, 0)
     except (ValueError, RecursionError, MemoryError) as error:
         found.faults[_reason(error)] += 1
     return found
@@ -163,10 +148,6 @@ def _read(body: bytes | Raw, found: Resources, depth: int) -> None:
     except UnicodeDecodeError:
         _read_loosely(body, found, depth)
         return
-    _take(view, found, depth)
-
-
-def _take(view: View, found: Resources, depth: int) -> None:
     if isinstance(view, BundleView):
         _set_kind(found, "bundle", depth)
         _bundle(view, found, depth)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -21,7 +22,6 @@ from cds_service.hooks.router import attach_router
 from cds_service.rules.catalogue import Switch
 from cds_service.services.service import Answer, Call, IssuedCard, Service
 from cds_service.settings import Settings
-from fhir_adapters.read.resources import read
 
 Answering = Callable[[Call], Awaitable[Answer]]
 
@@ -114,10 +114,10 @@ class Echo:
         self.calls.append(call)
         if self._answering is not None:
             return await self._answering(call)
-        found = read(call.request.prefetch.get("patient")).views
-        if not found:
+        patient = msgspec.json.decode(call.request.prefetch.get("patient", msgspec.Raw(b"null")))
+        if not patient:
             raise MissingData("required prefetch key 'patient' is not available: not asked")
-        if found[0].id != call.request.context.patientId:
+        if patient.get("id") != call.request.context.patientId:
             raise WrongPatient("prefetch is about another patient than the context")
         return Answer(cards=[card("The patient was seen")], counts={"facts": 1})
 

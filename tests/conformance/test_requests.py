@@ -15,7 +15,6 @@ from cds_service.hooks.protocol import HookRequest
 from cds_service.rules.catalogue import Switch
 from cds_service.services.service import Answer, Call
 from cds_service.settings import Settings
-from fhir_adapters.read.resources import read
 
 from . import bodies
 from .checking import check_response
@@ -114,20 +113,19 @@ def test_R3_a_partial_fhirAuthorization_is_used_as_far_as_it_goes(authorization:
     ("prefetch", "expected"),
     [
         ({}, None),
-        ({"laboratory": None}, ("null", False)),
-        ({"laboratory": {}}, ("not-fhir", False)),
-        ({"laboratory": {"resourceType": "Bundle", "total": 0}}, ("bundle", True)),
+        ({"laboratory": None}, "null"),
+        ({"laboratory": {}}, "{}"),
+        ({"laboratory": {"resourceType": "Bundle", "total": 0}}, '{"resourceType":"Bundle","total":0}'),
     ],
 )
 def test_R5_absent_null_empty_object_and_empty_bundle_stay_four_different_answers(
-    minimal: Minimal, prefetch: dict[str, Any], expected: tuple[str, bool] | None
+    minimal: Minimal, prefetch: dict[str, Any], expected: str | None
 ) -> None:
     with TestClient(minimal.app) as client:
         body = bodies.request(prefetch={"patient": bodies.patient(), **prefetch})
         assert client.post("/cds-services/patient-summary", json=body).status_code == 200
-    sent = seen(minimal).prefetch
-    found = read(sent["laboratory"]) if "laboratory" in sent else None
-    assert (None if found is None else (found.kind, found.empty)) == expected
+    found = seen(minimal).prefetch.get("laboratory")
+    assert (bytes(found).decode() if found is not None else None) == expected
 
 
 def test_R6_an_OperationOutcome_in_prefetch_breaks_nothing(client: TestClient) -> None:
