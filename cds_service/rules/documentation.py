@@ -55,9 +55,9 @@ beside an order. Every rule has a switch: off, shadow (computed, audited, not sh
 *absorbs* others takes in their findings where they rest on its own facts and are no more severe.
 
 The urgency floor holds for acute imaging, laboratory and consult orders: any critical value, AKI from stage 2 on or
-NEWS2 from 5 on asks for at least `urgent`. One exception is made on purpose: AKI does not raise a study whose order says
-that iodinated contrast or gadolinium is given (unless it names an agent that needs no preparation), because the kidneys
-are prepared first. The contrast card says that AKI was not counted; everything else still raises such a study.
+NEWS2 from 5 on asks for at least `urgent`. Where AKI raises a study whose order says that iodinated contrast or gadolinium
+is given (and names no agent that needs no preparation), the suggestion and the contrast card say that contrast needs
+preparation first.
 """
 
 

@@ -2,7 +2,7 @@
 
 The table (rule ``order-priority`` of the pack) says from which value on a finding asks for which urgency, which kinds
 of order are meant, and which ServiceRequest.priority each urgency is. Screening and elective orders have no floor. What
-is a reason to prepare a contrast study does not hasten it; it raises every other order.
+is also a reason to prepare a contrast study first is named apart, so that urgent is not read as unprepared.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ PRIORITIES: Mapping[str, Urgency] = {
 class Table(Given, frozen=True):
     """``ladders``: rule id → [[value, urgency], …] rising in both; ``priority``: urgency → R4 code.
 
-    ``not_before_contrast``: rules whose findings do not hasten a study that gives contrast, as they are the reason to
-    prepare it; ``unprepared``: agents that need no preparation, so that with one of them they do.
+    ``before_contrast``: rules whose findings ask that a study which gives contrast be prepared first; ``unprepared``:
+    agents that need no preparation.
     """
 
     kinds: frozenset[str]
     ladders: dict[str, list[tuple[float, str]]]
     priority: dict[str, str]
-    not_before_contrast: frozenset[str]
+    before_contrast: frozenset[str]
     unprepared: DrugGroup
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Table(Given, frozen=True):
     @property
     def names(self) -> frozenset[str]:
         """Every rule the table names."""
-        return self.not_before_contrast.union(self.ladders)
+        return self.before_contrast.union(self.ladders)
 
     def urgency(self, finding: Finding) -> Urgency:
         """What a finding about the patient asks for."""
@@ -72,13 +72,13 @@ class Table(Given, frozen=True):
 class Floor(NamedTuple):
     """``priority`` is the code to suggest, '' where the order already has that urgency or more.
 
-    ``not_counted``: findings that would have asked for more, were the order not a study that contrast is prepared for.
+    ``prepare``: those of ``findings`` for which this study is prepared first, as it gives contrast.
     """
 
     urgency: Urgency
     findings: tuple[Finding, ...]
     priority: str = ""
-    not_counted: tuple[Finding, ...] = ()
+    prepare: tuple[Finding, ...] = ()
 
 
 def urgency_floor(pack: Pack, findings: Iterable[Finding], order: Order) -> Floor:
@@ -94,16 +94,15 @@ def urgency_floor(pack: Pack, findings: Iterable[Finding], order: Order) -> Floo
     study = pack.tables.imaging.order(order)
     if study.screening or pack.tables.kinds.kind(order, study) not in table.kinds:
         return Floor(own, ())
-    heard = [f for f in findings if f.order is None and f.rule.switch is Switch.ON and f.urgency > own]
-    apart = table.not_before_contrast if _prepared_for_contrast(pack, table, study, order) else frozenset[str]()
-    asking = [f for f in heard if f.rule.id not in apart]
-    not_counted = tuple(f for f in heard if f.rule.id in apart)
+    asking = [f for f in findings if f.order is None and f.rule.switch is Switch.ON and f.urgency > own]
     if not asking:
-        return Floor(own, (), not_counted=not_counted)
+        return Floor(own, ())
+    first = table.before_contrast if _prepared_for_contrast(pack, table, study, order) else frozenset[str]()
     urgency = max(f.urgency for f in asking)
     code = table.priority[urgency.name.lower()]
     suggested = code if PRIORITIES[code] > own and rule.switch is Switch.ON else ""
-    return Floor(urgency, tuple(sorted(asking, key=lambda f: -f.urgency)), suggested, not_counted)
+    prepare = tuple(f for f in asking if f.rule.id in first)
+    return Floor(urgency, tuple(sorted(asking, key=lambda f: -f.urgency)), suggested, prepare)
 
 
 def _prepared_for_contrast(pack: Pack, table: Table, study: Study, order: Order) -> bool:

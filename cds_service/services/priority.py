@@ -133,10 +133,9 @@ def _detail(
         )
         parts += [f"**{escape(finding.summary)}**\n\n{layout.block(finding, sheet.zone)}" for finding in findings]
     parts += [
-        f"Not counted for {escape(each.order.label)}, as contrast needs preparation first: "
-        f"{escape('; '.join(_why(each.not_counted)))}."
+        f"Urgent is not unprepared: {escape(each.order.label)} gives contrast, which needs preparation first."
         for each in suggested
-        if each.not_counted
+        if each.prepare
     ]
     return "\n\n".join(parts)
 

@@ -20,14 +20,14 @@ from cds_service.services.assessed import Opinion, usable
 class Suggested(Struct, frozen=True, kw_only=True):
     """One draft with the priority to suggest. ``floor`` is the rules' part of it, '' where they suggest none.
 
-    ``not_counted``: findings the floor leaves out, as they are a reason to prepare the study first.
+    ``prepare``: findings behind it for which the study is prepared first, as it gives contrast.
     """
 
     order: Order
     priority: str
     floor: str = ""
     findings: Sequence[Finding] = ()
-    not_counted: Sequence[Finding] = ()
+    prepare: Sequence[Finding] = ()
     model: Checked | None = None  # whose category it is, where that is above floor and order
 
 
@@ -49,7 +49,7 @@ def _suggested(order: Order, code: str, floor: Floor, model: Checked | None = No
         priority=code,
         floor=floor.priority,
         findings=floor.findings,
-        not_counted=floor.not_counted,
+        prepare=floor.prepare,
         model=model,
     )
 

@@ -77,7 +77,7 @@ SAID: dict[str, tuple[set[str], set[str], str]] = {
     "demo-aki-contrast": (
         {"aki-stage", "shock-index", "code-status"},
         {"contrast-kidney", "nsaid-kidney", "triple-whammy"},
-        "",
+        "urgent",
     ),
     "demo-penicillin-allergy": ({"severe-allergy"}, {"allergy-drug"}, ""),
     "demo-hyperkalaemia": (

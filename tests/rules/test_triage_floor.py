@@ -102,24 +102,26 @@ INJURED = [creatinine("1.0", days=5), creatinine("2.0")]
 
 
 @pytest.mark.parametrize(
-    ("draft", "counted"),
+    ("draft", "prepared"),
     [
-        ("CT abdomen with IV contrast", False),
-        ("CT pulmonary angiogram", False),
-        ("Coronary angiography", False),
-        ("MRI brain with gadolinium", False),
-        ("MRI brain with contrast (gadopentetate)", False),
-        ("MRI brain with contrast (gadobutrol)", True),  # needs no preparation, and no card would say so
-        ("CT abdomen without contrast", True),
-        ("CT abdomen", True),  # does not say that contrast is given
-        ("MRI brain", True),
-        ("Ultrasound of the kidneys", True),
+        ("CT abdomen with IV contrast", True),
+        ("CT pulmonary angiogram", True),
+        ("Coronary angiography", True),
+        ("MRI brain with gadolinium", True),
+        ("MRI brain with contrast (gadopentetate)", True),
+        ("MRI brain with contrast (gadobutrol)", False),  # needs no preparation
+        ("CT abdomen without contrast", False),
+        ("CT abdomen", False),  # does not say that contrast is given
+        ("MRI brain", False),
+        ("Ultrasound of the kidneys", False),
     ],
 )
-def test_acute_kidney_injury_raises_all_but_a_study_that_gives_contrast(draft: str, counted: bool) -> None:
+def test_acute_kidney_injury_raises_a_study_and_is_named_apart_where_it_gives_contrast(
+    draft: str, prepared: bool
+) -> None:
     result = floor(record(*INJURED), imaging_order(draft))
-    assert result.priority == ("urgent" if counted else "")
-    assert [f.rule.id for f in result.not_counted] == ([] if counted else ["aki-stage"])
+    assert result.priority == "urgent"
+    assert [f.rule.id for f in result.prepare] == (["aki-stage"] if prepared else [])
 
 
 def test_acute_kidney_injury_still_raises_laboratory_and_consult() -> None:
@@ -127,22 +129,22 @@ def test_acute_kidney_injury_still_raises_laboratory_and_consult() -> None:
         assert floor(record(*INJURED), order("Electrolytes", category=category)).priority == "urgent"
 
 
-def test_what_else_asks_for_urgency_still_hastens_a_contrast_study() -> None:
+def test_what_asks_for_more_than_a_kidney_injury_decides_a_contrast_study_too() -> None:
     result = floor(record(*INJURED, reading("potassium", "6.9")), imaging_order("CT chest with IV contrast"))
-    assert (result.priority, [f.rule.id for f in result.not_counted]) == ("asap", ["aki-stage"])
+    assert (result.priority, [f.rule.id for f in result.prepare]) == ("asap", ["aki-stage"])
 
 
 @pytest.mark.parametrize(
     ("draft", "rule"), [("CT chest with IV contrast", "contrast-kidney"), ("MRI with gadolinium", "gadolinium-kidney")]
 )
-def test_that_kidney_injury_is_not_counted_stands_on_the_contrast_card(draft: str, rule: str) -> None:
+def test_that_contrast_is_prepared_first_stands_on_the_contrast_card(draft: str, rule: str) -> None:
     injured = one(on_orders(rule, with_order(imaging_order(draft), *INJURED)))
     chronic = one(on_orders(rule, with_order(imaging_order(draft), reading("egfr", 20))))
-    assert "not counted" in " ".join(injured.details)
-    assert "not counted" not in " ".join(chronic.details)
+    assert "preparation first" in " ".join(injured.details)
+    assert "preparation first" not in " ".join(chronic.details)
 
 
-def test_the_card_of_priorities_names_what_was_not_counted_for_a_contrast_study() -> None:
+def test_the_card_of_priorities_says_that_a_contrast_study_is_prepared_first() -> None:
     subject = record(*INJURED, reading("potassium", "6.9"))
     draft = imaging_order("CT chest with IV contrast")
     suggested = suggest(
@@ -157,9 +159,8 @@ def test_the_card_of_priorities_names_what_was_not_counted_for_a_contrast_study(
     )
     laid = priority.card([suggested], sheet, {})
     assert laid is not None
-    assert "Not counted for CT chest with IV contrast, as contrast needs preparation first: AKI stage 2" in (
-        laid.card.detail or ""
-    )
+    said = "Urgent is not unprepared: CT chest with IV contrast gives contrast, which needs preparation first."
+    assert said in (laid.card.detail or "")
 
 
 def test_with_the_rule_off_or_in_shadow_nothing_is_suggested() -> None:
