@@ -67,6 +67,10 @@ class Gateway:
 
     async def start(self, limit: float = schema.MIGRATION_LIMIT_S) -> None:
         """Bring the schema up to date and begin to store. ``ConfigurationError`` when that cannot be done."""
+        if self._threads.closed:
+            raise RuntimeError(
+                "this gateway was closed: an application that was stopped does not start again, make a new one"
+            )
         try:
             async with asyncio.timeout(limit):
                 await asyncio.wrap_future(self._threads.submit(partial(schema.prepare, self.engine)))

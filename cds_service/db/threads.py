@@ -34,6 +34,11 @@ class Threads:
         self._line.put_nowait((future, call))
         return future
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is left who would run a call."""
+        return self._closed
+
     def close(self) -> None:
         """Idle threads end now, busy ones after the call they are in; nothing waits for them."""
         self._closed = True

@@ -31,10 +31,10 @@ BOTH = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATI
 FEW, MANY = 6, 300
 
 
-@pytest.fixture(scope="module", params=HOUSES)
-def schema(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    state: Path = tmp_path_factory.mktemp("state")
-    made = Settings(mode="sandbox", state_dir=state)
+@pytest.fixture(params=HOUSES)
+def schema(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """An application of its own for each test: schemathesis stops it after each, and a stopped one does not start again."""
+    made = Settings(mode="sandbox", state_dir=tmp_path)
     app = Minimal(made).app if request.param == "minimal" else whole(made)
     return schemathesis.openapi.from_asgi("/openapi.json", app).include(path_regex="^/cds-services")
 

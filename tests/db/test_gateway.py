@@ -223,3 +223,12 @@ async def stored(gateway: Gateway, table: str, at_least: int) -> list[dict[str, 
             return await gateway.run(rows_of(table), deadline=soon())
         await asyncio.sleep(0.05)
     raise AssertionError(f"{table} never held {at_least} rows")
+
+
+async def test_a_gateway_that_was_closed_says_so_when_it_is_started_again_and_does_not_hang(tmp_path: Path) -> None:
+    gateway = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path)
+    await gateway.start()
+    await gateway.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        async with asyncio.timeout(5):
+            await gateway.start()
