@@ -137,7 +137,7 @@ async def test_the_demo_patients_study_is_read_by_test_weights_and_ends_as_a_rep
         assert "know nothing of images" in card["detail"]
         assert card.get("suggestions", []) == []
         async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
-            await through_review(client, card, str(weights))
+            await through_review(client, card, weights.name)
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dbos, about its own query
