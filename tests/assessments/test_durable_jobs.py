@@ -25,6 +25,7 @@ from tests.services.test_patient_summary_with_a_model import until as until_
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
 NAME = "1" * 32
+LIMITS = Limits(beat_s=0.2, stale_s=0.5)
 OF_DBOS = ("dbos", "queue-worker", "_run_event_loop", "run_notification_listener", "queue_thread", "scheduler_loop")
 
 
@@ -38,9 +39,14 @@ class Told:
 
 @asynccontextmanager
 async def running(
-    folder: Path, told: Told, *, before: Callable[[Jobs], None] = lambda _jobs: None
+    folder: Path,
+    told: Told,
+    *,
+    url: str = "",
+    limits: Limits = LIMITS,
+    before: Callable[[Jobs], None] = lambda _jobs: None,
 ) -> AsyncIterator[Jobs]:
-    url = f"sqlite:///{folder / 'cds.sqlite3'}"
+    url = url or f"sqlite:///{folder / 'cds.sqlite3'}"
     gateway = Gateway(url, folder)
     await gateway.start()
 
@@ -52,7 +58,7 @@ async def running(
         Store(Cipher([KEY]), ttl_s=3600),
         {"text": work},
         url=jobs_url(url, folder),
-        limits=Limits(beat_s=0.2, stale_s=0.5),
+        limits=limits,
         count=lambda name, _n: told.counted.append(name),
         ended=lambda _key, task, state, reason: told.ended.append((task, state, reason)),
     )

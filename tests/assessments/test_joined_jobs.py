@@ -7,11 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.assessments.jobs import WARM, Jobs, Limits
-from cds_service.assessments.store import Store
-from cds_service.db.gateway import Gateway
-from cds_service.encryption import Cipher
-from tests.assessments.running import KEY
+from cds_service.assessments.jobs import WARM, Limits
 from tests.assessments.test_durable_jobs import NAME, Told, running, until
 from tests.assessments.test_killed_processes import process, until_ready
 from tests.db.postgres import Cluster
@@ -40,29 +36,13 @@ async def test_a_job_of_another_replica_is_not_called_under_way_once_it_has_ende
 ) -> None:
     database = postgres.database()
     keys = [str(n) * 32 for n in range(1, 7)]
-    gateway = Gateway(database, tmp_path)
-    await gateway.start()
-
-    async def work(_key: str, snapshot: bytes) -> bytes:
-        return snapshot
-
-    jobs = Jobs(
-        gateway,
-        Store(Cipher([KEY]), ttl_s=3600),
-        {"text": work},
-        url=database,
-        limits=Limits(slots=1, beat_s=0.2, stale_s=30),
-    )
-    try:
-        with process(database, tmp_path, *keys, seconds=0.5) as other:
-            until_ready(other)
-            jobs.start()
+    with process(database, tmp_path, *keys, seconds=0.5) as other:
+        until_ready(other)
+        limits = Limits(slots=1, beat_s=0.2, stale_s=30)
+        async with running(tmp_path, Told(), url=database, limits=limits) as jobs:
             await until(lambda: jobs.ready)
             for key in keys:
                 assert jobs.ask(key, "text:record-summary", key.encode, WARM) == ""
             await until(lambda: not any(jobs.has(key) for key in keys))
             found = await jobs.look(keys, asyncio.get_running_loop().time() + 5)
             assert [found[key].state for key in keys] == ["done"] * len(keys)
-    finally:
-        await jobs.close()
-        await gateway.close()
