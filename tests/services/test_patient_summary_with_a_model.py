@@ -35,7 +35,7 @@ CALL = bodies.potassium()
 def service(folder: Path, stand: Stand, **settings: Any) -> Iterator[TestClient]:
     """The whole service, its jobs started."""
     with TestClient(create_app(Settings(mode="demo", state_dir=folder, **settings), stand)) as client:
-        until(lambda: "jobs are still starting" not in detail(client), 20)
+        until(lambda: client.get("/readyz").json()["jobs"] == "ok", 20)
         yield client
 
 
