@@ -39,3 +39,12 @@ def test_what_an_extra_of_the_image_brings_is_pinned_by_a_lock() -> None:
         r"requirements[\w-]*\.lock", next(line for line in said.splitlines() if line.startswith("COPY requirements"))
     )
     assert {*locks} <= {*copied}
+
+
+def test_all_that_the_image_copies_is_let_through_to_its_build() -> None:
+    said = re.sub(r"\\\n", " ", (FOLDER / "Dockerfile").read_text("utf-8"))
+    copied = {name for line in re.findall(r"^COPY (?!--from)(.*)$", said, re.MULTILINE) for name in line.split()[:-1]}
+    ignored = (FOLDER.parent / ".dockerignore").read_text("utf-8").splitlines()
+    assert ignored[0] == "*"
+    assert copied == {line[1:] for line in ignored if line.startswith("!")}
+    assert all((FOLDER.parent / name).exists() for name in copied)
