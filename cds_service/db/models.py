@@ -1,8 +1,8 @@
 """The tables, once for SQLite and PostgreSQL. Times are UTC, in whole milliseconds since 1970: exact, sortable, the
 same in both.
 
-Nothing here holds PHI in the clear: ids are keyed hashes, answers and comments are sealed, cards are remembered by
-the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows that have an expiry (answers,
+Nothing here holds PHI in the clear: ids are keyed hashes; answers, comments and what a finding stood at are sealed; cards
+are remembered by the rules and prompts that spoke, not by what they said. Lists stand as JSON text. Rows that have an expiry (answers,
 quietness, token ids, assessments with their jobs and snapshots) are deleted when it comes; audit, feedback and issued
 cards when the days the site keeps them are over (settings; for good if it names none).
 
@@ -16,7 +16,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Float,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -25,7 +24,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0004"  # the newest revision of migrations/versions; revisions are numbered in order
+HEAD = "0005"  # the newest revision of migrations/versions; revisions are numbered in order
 
 metadata = MetaData(
     naming_convention={
@@ -57,7 +56,7 @@ issued_card = Table(
     _text("pack"),  # hash of the rule pack
     _text("suggestions"),  # [suggestion uuid, …]
     _text("user_key"),  # keyed hash
-    _text("quiet"),  # {"who": keyed hash, "findings": [[keyed hash, worse], …], "whose", "critical"} or ''
+    Column("shown", LargeBinary, nullable=True),  # to whom, which findings at which value, sealed
     _moment("issued_at", index=True),
 )
 
@@ -112,7 +111,7 @@ quiet = Table(
     metadata,
     _text("who", key=True),  # keyed hash of client, user, patient; of client, patient for answers to critical findings
     _text("finding", key=True),  # keyed hash of who, rule topic, finding key
-    Column("worse", Float, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # how bad it was then; who answered a critical one
     _text("outcome"),
     _moment("until", index=True),
 )

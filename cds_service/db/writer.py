@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import msgspec
-from sqlalchemy import Delete, Engine, Insert, LargeBinary, Table, delete, select
+from sqlalchemy import Column, Delete, Engine, Insert, LargeBinary, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -274,12 +274,16 @@ def _revived(rows: Sequence[tuple[str, Row]]) -> list[Item]:
     for name, row in rows:
         if (table := models.metadata.tables.get(name)) is None:
             continue
-        revived = {column.name: row.get(column.name, "") for column in table.columns}
-        for column in table.columns:
-            if isinstance(column.type, LargeBinary) and isinstance(row.get(column.name), str):
-                revived[column.name] = base64.b64decode(row[column.name])
-        items.append((name, revived, True))
+        items.append((name, {column.name: _cell(column, row) for column in table.columns}, True))
     return items
+
+
+def _cell(column: Column[Any], row: Row) -> Any:
+    """A column of a revived row; one that an older version did not have is empty."""
+    if not isinstance(column.type, LargeBinary):
+        return row.get(column.name, "")
+    written = row.get(column.name)
+    return base64.b64decode(written) if isinstance(written, str) else None
 
 
 def _last_resort(items: Sequence[Item], fate: str) -> None:

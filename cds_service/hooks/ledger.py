@@ -2,7 +2,8 @@
 
 Cards are recorded off the request path. Feedback is matched to them by card uuid within one client; an unknown uuid is
 counted, never refused. The same entry sent twice is one row. What a clinician or an analyst may have written (comments,
-the displays of reasons) is sealed: people write names into it. Codes and uuids stand in the clear.
+the displays of reasons) is sealed: people write names into it. So is what the findings of a card stood at and to whom it
+was shown. Codes and uuids stand in the clear.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from sqlalchemy import Connection, select
 
 from cds_service.db.gateway import DatabaseUnavailable, Gateway
 from cds_service.db.models import issued_card
-from cds_service.encryption import Cipher
+from cds_service.encryption import Cipher, Unsealable
 from cds_service.errors import Unavailable
 from cds_service.hooks.protocol import Coding, FeedbackEntry
 from cds_service.services.hygiene import Hygiene, answer_key, finding_key, who, whose
 from cds_service.services.service import Call, IssuedCard
+from cds_service.telemetry import log
 
 RECENT = 2_000  # cards in memory: feedback may be quicker than the database
 PATIENCE_S = 5.0  # how long feedback may wait for the database, off the request path
@@ -34,15 +36,18 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SYSTEM = re.compile(r"[a-z]+:[!-~]{1,150}")
 _encode = msgspec.json.Encoder().encode
+_log = log(__name__)
 
 
-class _Quiet(Struct, omit_defaults=True):
-    """Whom a card was shown to and which findings it showed, as keyed hashes; of critical ones for user and patient."""
+class _Shown(Struct, frozen=True, array_like=True):
+    """Whom a card was shown to and which findings it showed, as keyed hashes beside what they stood at; of critical ones
+    for user and patient, and the user by name for whoever is told later that they were answered."""
 
     who: str
-    findings: list[tuple[str, float]] = []
+    findings: Sequence[tuple[str, float]] = ()
     whose: str = ""
-    critical: list[tuple[str, str, float]] = []
+    critical: Sequence[tuple[str, str, float]] = ()
+    user: str = ""
 
 
 class Words(Struct, frozen=True):
@@ -55,9 +60,10 @@ class Words(Struct, frozen=True):
 _words = msgspec.json.Decoder(Words).decode
 _Card = Mapping[str, Any]  # the columns of an issued card that feedback needs
 _COLUMNS = [
-    issued_card.c[name] for name in ("uuid", "client", "service", "rules", "prompt", "engine", "user_key", "quiet")
+    issued_card.c[name] for name in ("uuid", "client", "service", "rules", "prompt", "engine", "user_key", "shown")
 ]
-_quiet = msgspec.json.Decoder(_Quiet).decode
+_packed = msgspec.msgpack.Encoder().encode  # unlike JSON it has infinities
+_unpacked = msgspec.msgpack.Decoder(_Shown).decode
 
 
 class Ledger:
@@ -103,7 +109,7 @@ class Ledger:
                 "pack": self._pack,
                 "suggestions": _text(card.suggestions),
                 "user_key": user_key,
-                "quiet": self._quiet(person, about, card),
+                "shown": self._shown(person, about, context.userId, card),
                 "issued_at": now,
             }
             self._gateway.later("issued_card", row)
@@ -143,16 +149,17 @@ class Ledger:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=PATIENCE_S)
 
-    def _quiet(self, person: str, about: str, card: IssuedCard) -> str:
+    def _shown(self, person: str, about: str, user: str, card: IssuedCard) -> bytes | None:
         if not person or not (card.findings or card.critical):
-            return ""
+            return None
         cipher = self._cipher
         lesser = [(finding_key(cipher, person, topic, key), worse) for topic, key, worse in card.findings]
         critical = [
             (answer_key(cipher, person, topic, key), answer_key(cipher, about, topic, key), worse)
             for topic, key, worse in card.critical
         ]
-        return _encode(_Quiet(person, lesser, about if critical else "", critical)).decode()
+        shown = _Shown(person, lesser, about, critical, user) if critical else _Shown(person, lesser)
+        return cipher.seal(_packed(shown), shown_place(card.uuid))
 
     async def _find(self, client: str, uuids: Collection[str]) -> tuple[Mapping[str, _Card], bool]:
         """Cards of this client by uuid, and whether all places could be looked at."""
@@ -200,10 +207,18 @@ class Ledger:
             "received_at": now,
         }
         self._gateway.later("feedback", row)
-        if card and card["quiet"]:
-            shown = _quiet(card["quiet"])
-            self._hygiene.quieten(shown.who, shown.findings, entry.outcome, outcome_at, now)
-            self._hygiene.acknowledge(shown.who, shown.whose, shown.critical, entry.outcome, outcome_at, now)
+        if card and card["shown"]:
+            self._deal(card, entry.outcome, outcome_at, now)
+
+    def _deal(self, card: _Card, outcome: str, outcome_at: int, now: int) -> None:
+        """Quiet and mark what the card showed. When that does not open nothing goes quiet, and the log says so."""
+        try:
+            shown = _unpacked(self._cipher.unseal(card["shown"], shown_place(card["uuid"])))
+        except (Unsealable, msgspec.DecodeError) as fault:
+            _log.error("what an answered card showed could not be opened", exc_info=fault)
+            return
+        self._hygiene.quieten(shown.who, shown.findings, outcome, outcome_at, now)
+        self._hygiene.acknowledge(shown.who, shown.whose, shown.user, shown.critical, outcome, outcome_at, now)
 
 
 def read_words(cipher: Cipher, identity: str, sealed: bytes) -> Words:
@@ -214,6 +229,11 @@ def read_words(cipher: Cipher, identity: str, sealed: bytes) -> Words:
 def words_place(identity: str) -> bytes:
     """What sealed words belong to: copied to another row they do not open."""
     return f"feedback {identity}".encode()
+
+
+def shown_place(uuid: str) -> bytes:
+    """What the sealed ``shown`` of a card belongs to."""
+    return f"issued card {uuid}".encode()
 
 
 def _reason(reason: Coding) -> dict[str, str]:

@@ -107,6 +107,7 @@ class Acknowledged(Struct, frozen=True):
     at: datetime
     mine: bool  # by the user who looks now, else by another
     worse: float
+    by: str = ""  # who it was, as the client names its users: 'Practitioner/7'
 
 
 class Finding(Struct, frozen=True, kw_only=True):

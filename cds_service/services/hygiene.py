@@ -3,8 +3,9 @@
 A finding is hidden only from the user who was shown it and then overrode or accepted its card; having been shown is not
 having been acknowledged. It fires again when its value is worse than it was then, and after a window. Critical findings
 are never hidden; that a user answered a card with one is remembered per patient, so that a repeat can say when that was
-and whether it was the same user. Without a user or a patient nobody can be recognised again, and without the store nothing is known: in
-both cases everything is shown. Only keyed hashes are kept, so the table says of nobody what was found in them.
+and who it was. Without a user or a patient nobody can be recognised again, and without the store nothing is known: in
+both cases everything is shown. Keyed hashes are kept, and sealed what a finding stood at and who answered it: the table
+says of nobody what was found in them.
 """
 
 from __future__ import annotations
@@ -16,26 +17,41 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from cds_service.db.gateway import DatabaseUnavailable, Gateway
 from cds_service.db.models import quiet as quiet_table
-from cds_service.encryption import Cipher
+from cds_service.encryption import Cipher, Unsealable
 from cds_service.rules.catalogue import Acknowledged, Finding, Severity
+from cds_service.telemetry import log
 
 WINDOWS: Mapping[str, timedelta] = {"overridden": timedelta(hours=24), "accepted": timedelta(hours=24)}
 REMEMBERED = timedelta(days=7)  # how long an answer to a critical finding is remembered
 MOST = 50_000  # users beside patients in memory
 FRESH_S = 5.0  # how long a look into a database that others write to is believed
 PATIENCE_S = 0.05  # most such a look may take
+_log = log(__name__)
 
 
 class Hushed(NamedTuple):
-    """A finding that went quiet: its keyed hash, how bad it was then, when it may fire again (milliseconds, UTC)."""
+    """A finding that went quiet: its keyed hash, how it stood then (``Then``, sealed), when it may fire again (ms, UTC)."""
 
     finding: str
-    worse: float
+    sealed: bytes
     until: int
+
+
+class Then(Struct, frozen=True, array_like=True):
+    """How a finding stood when a user dealt with it: how bad it was; of an answered critical one, who that was."""
+
+    worse: float
+    by: str = ""  # the user as the client names it: 'Practitioner/7'
+
+
+_encode = msgspec.msgpack.Encoder().encode  # unlike JSON it has infinities
+_then = msgspec.msgpack.Decoder(Then).decode
 
 
 class Quiet:
@@ -64,7 +80,10 @@ class Quiet:
         if not self._hushed or finding.severity is Severity.CRITICAL:
             return False
         hushed = self._hushed.get(finding_key(self._cipher, self._who, finding.rule.topic, finding.key))
-        return hushed is not None and self._now < hushed.until and finding.worse <= hushed.worse
+        if hushed is None or self._now >= hushed.until:
+            return False
+        then = self._opened(self._who, hushed)
+        return then is not None and finding.worse <= then.worse
 
     def acknowledged(self, finding: Finding) -> Acknowledged | None:
         """The last answer to a critical finding about this patient. One from before its first result is another story."""
@@ -77,8 +96,18 @@ class Quiet:
         at = datetime.fromtimestamp(last.until / 1000, UTC) - REMEMBERED
         if finding.since is not None and at < finding.since:
             return None
+        then = self._opened(self._whose, last)
         own = self._hushed.get(answer_key(self._cipher, self._who, topic, key))
-        return Acknowledged(at=at, mine=own is not None and own.until == last.until, worse=last.worse)
+        mine = own is not None and own.until == last.until
+        return Acknowledged(at=at, mine=mine, worse=then.worse, by=then.by) if then is not None else None
+
+    def _opened(self, owner: str, hushed: Hushed) -> Then | None:
+        """How it stood then; None, and said in the log, when it does not open: as if nobody had answered."""
+        try:
+            return _then(self._cipher.unseal(hushed.sealed, _place(owner, hushed.finding)))
+        except (Unsealable, msgspec.DecodeError) as fault:
+            _log.error("what a user answered could not be opened", exc_info=fault)
+            return None
 
 
 def who(cipher: Cipher, client: str, user: str, patient: str) -> str:
@@ -99,6 +128,11 @@ def whose(cipher: Cipher, client: str, patient: str) -> str:
 def answer_key(cipher: Cipher, person: str, topic: str, key: str) -> str:
     """Keyed hash of a critical conclusion a user answered; ``person`` of ``who`` or ``whose``. Never that of quietness."""
     return cipher.pseudonym("answered", person, topic, key)
+
+
+def _place(owner: str, finding: str) -> bytes:
+    """What a sealed ``Then`` belongs to: copied to another row it does not open."""
+    return f"quiet {owner} {finding}".encode()
 
 
 def quietable(findings: Iterable[Finding]) -> tuple[tuple[str, str, float], ...]:
@@ -138,11 +172,11 @@ class Hygiene:
         if self._gateway.shared:
             return
         table = quiet_table.c
-        columns = (table.who, table.finding, table.worse, table.until)
+        columns = (table.who, table.finding, table.sealed, table.until)
         statement = select(*columns).where(table.until > self._now()).order_by(table.until.desc()).limit(self._most)
         rows = await self._gateway.run(lambda connection: connection.execute(statement).all(), deadline=deadline)
-        for person, finding, worse, until in reversed(rows):
-            self._remember(person, [Hushed(finding, worse, until)])
+        for person, finding, sealed, until in reversed(rows):
+            self._remember(person, [Hushed(finding, sealed, until)])
 
     async def load(self, client: str, user: str, patient: str, deadline: float) -> Quiet:
         """What is quiet for this user and patient. When the store does not answer in time: nothing."""
@@ -161,28 +195,30 @@ class Hygiene:
         """A user has overridden or accepted a card that showed these (finding hash, worse), at ``outcome_at`` (ms)."""
         until = min(outcome_at, now) + self._windows.get(outcome, 0)
         if person and until > now:
-            self._keep(person, [Hushed(finding, worse, until) for finding, worse in findings], outcome)
+            self._keep(person, {finding: Then(worse) for finding, worse in findings}, outcome, until)
 
     def acknowledge(
         self,
         person: str,
         about: str,
+        by: str,
         findings: Sequence[tuple[str, str, float]],
         outcome: str,
         outcome_at: int,
         now: int,
     ) -> None:
-        """The same user has answered a card with these critical ones: (hash for the user, for the patient, worse)."""
+        """``by`` has answered a card with these critical ones: (hash for the user, for the patient, worse)."""
         until = min(outcome_at, now) + int(REMEMBERED.total_seconds() * 1000)
         if not (person and about) or until <= now:
             return
-        self._keep(person, [Hushed(own, worse, until) for own, _, worse in findings], outcome)
-        self._keep(about, [Hushed(shared, worse, until) for _, shared, worse in findings], outcome)
+        self._keep(person, {own: Then(worse, by) for own, _, worse in findings}, outcome, until)
+        self._keep(about, {shared: Then(worse, by) for _, shared, worse in findings}, outcome, until)
 
-    def _keep(self, person: str, entries: Sequence[Hushed], outcome: str) -> None:
-        self._remember(person, entries)
-        for finding, worse, until in entries:
-            row = {"who": person, "finding": finding, "worse": worse, "outcome": outcome, "until": until}
+    def _keep(self, owner: str, findings: Mapping[str, Then], outcome: str, until: int) -> None:
+        for finding, then in findings.items():
+            sealed = self._cipher.seal(_encode(then), _place(owner, finding))
+            self._remember(owner, [Hushed(finding, sealed, until)])
+            row = {"who": owner, "finding": finding, "sealed": sealed, "outcome": outcome, "until": until}
             self._gateway.later("quiet", row)
 
     async def _refresh(self, person: str, about: str, deadline: float) -> bool:
@@ -191,7 +227,7 @@ class Hygiene:
         if now - self._read_at.get(person, -FRESH_S) < FRESH_S:
             return True
         table = quiet_table.c
-        columns = (table.who, table.finding, table.worse, table.until)
+        columns = (table.who, table.finding, table.sealed, table.until)
         statement = select(*columns).where(table.who.in_((person, about)))
 
         def rows(connection: Connection) -> list[tuple[str, Hushed]]:

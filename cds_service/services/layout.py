@@ -82,8 +82,8 @@ def _standing(finding: Finding, zone: ZoneInfo) -> str:
 
 
 def _acknowledgement(finding: Finding, answered: Acknowledged, newest: datetime | None, zone: ZoneInfo) -> str:
-    """'Acknowledged 2026-11-20 08:10 by you.', and what has changed since."""
-    by = "you" if answered.mine else "another user"
+    """'Acknowledged 2026-11-20 08:10 by another user (Practitioner/7).', and what has changed since."""
+    by = "you" if answered.mine else f"another user ({escape(answered.by)})" if answered.by else "another user"
     since = ["a newer result came since"] if newest is not None and newest > answered.at else []
     since += ["it is worse than it was then"] if finding.worse > answered.worse else []
     return "; ".join([f"Acknowledged {answered.at.astimezone(zone):%Y-%m-%d %H:%M} by {by}", *since]) + "."

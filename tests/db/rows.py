@@ -22,5 +22,5 @@ def audit_row(identity: str, **members: Any) -> dict[str, Any]:
 
 def quiet_row(**members: Any) -> dict[str, Any]:
     """A quietness."""
-    row: dict[str, Any] = {"who": "who", "finding": "finding", "worse": 1.0, "outcome": "overridden", "until": 1_000}
+    row: dict[str, Any] = {"who": "who", "finding": "finding", "sealed": b"1", "outcome": "overridden", "until": 1_000}
     return row | members

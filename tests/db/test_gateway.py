@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -156,10 +157,10 @@ async def test_a_row_queued_twice_is_stored_once(gateway: Gateway) -> None:
 
 
 async def test_of_two_quiet_rows_the_one_that_lasts_longer_stays(gateway: Gateway) -> None:
-    gateway.later("quiet", quiet_row(until=2_000, worse=2.0))
-    gateway.later("quiet", quiet_row(until=1_000, worse=1.0))
+    gateway.later("quiet", quiet_row(until=2_000, sealed=b"2"))
+    gateway.later("quiet", quiet_row(until=1_000, sealed=b"1"))
     (row,) = await stored(gateway, "quiet", 1)
-    assert (row["until"], row["worse"]) == (2_000, 2.0)
+    assert (row["until"], row["sealed"]) == (2_000, b"2")
 
 
 async def test_a_row_the_database_refuses_does_not_hold_up_the_others(
@@ -192,6 +193,17 @@ async def test_sqlite_is_opened_for_readers_beside_a_writer(tmp_path: Path) -> N
         ]
 
     assert await gateway.run(pragmas, deadline=soon()) == ["wal", 1, 2000]
+    await gateway.close()
+
+
+async def test_a_row_an_older_version_spooled_is_stored_without_what_this_version_seals(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    old = {c.name: "a" for c in models.issued_card.columns if c.name != "shown"} | {"issued_at": 1}
+    line = json.dumps(["issued_card", old | {"quiet": '{"who": "a", "findings": [["b", 28.6]]}'}])
+    (tmp_path / "spool" / "left.jsonl").write_text(line + "\n")
+    gateway = Gateway(f"sqlite:///{tmp_path / 'a.sqlite3'}", tmp_path)
+    await gateway.start()
+    assert await stored(gateway, "issued_card", 1) == [old | {"shown": None}]
     await gateway.close()
 
 

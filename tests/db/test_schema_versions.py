@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -72,15 +73,35 @@ def test_an_old_schema_is_migrated_at_start_and_keeps_its_rows(database_url: str
 def test_cards_issued_before_quietness_was_known_quiet_nothing(database_url: str) -> None:
     engine = open_engine(database_url)
     upgrade(engine, "0001")
-    old = {c.name: "" for c in models.issued_card.columns if c.name != "quiet"} | {"uuid": "u", "issued_at": 1}
+    old = {c.name: "" for c in models.issued_card.columns if c.name != "shown"} | {"uuid": "u", "issued_at": 1}
     names = ", ".join(old)
     with engine.begin() as connection:
         values = ", ".join("1" if name == "issued_at" else f"'{value}'" for name, value in old.items())
         connection.exec_driver_sql(f"INSERT INTO issued_card ({names}) VALUES ({values})")
     schema.prepare(engine)
     with engine.connect() as connection:
-        assert connection.execute(select(models.issued_card.c.quiet)).scalar_one() == ""
+        assert connection.execute(select(models.issued_card.c.shown)).scalar_one() is None
     engine.dispose()
+
+
+def test_figures_that_stood_beside_keyed_hashes_leave_the_database(database_url: str) -> None:
+    engine = open_engine(database_url)
+    upgrade(engine, "0004")
+    card = {c.name: "'a'" for c in models.issued_card.columns if c.name != "shown"} | {"issued_at": "1"}
+    shown = """'{"who": "a", "findings": [["b", 28.625]]}'"""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO quiet VALUES ('a', 'b', 28.625, 'overridden', 9000000000000)")
+        connection.exec_driver_sql(
+            f"INSERT INTO issued_card ({', '.join(card)}, quiet) VALUES ({', '.join(card.values())}, {shown})"
+        )
+    schema.prepare(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(models.quiet)).all() == []
+        assert connection.execute(select(models.issued_card.c.uuid, models.issued_card.c.shown)).all() == [("a", None)]
+    engine.dispose()
+    if file := engine.url.database if engine.dialect.name == "sqlite" else None:
+        assert struct.pack(">d", 28.625) not in Path(file).read_bytes()
+        assert b"28.625" not in Path(file).read_bytes()
 
 
 def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A critical finding that somebody answered is shown all the same, with when that was and whether it was this user."""
+"""A critical finding that somebody answered is shown all the same, with when that was and who it was."""
 
 from __future__ import annotations
 
@@ -57,14 +57,12 @@ async def shown(house: House, what: Finding, hygiene: Any = None, **asked: str) 
 
 
 @pytest.mark.parametrize("outcome", ["overridden", "accepted"])
-async def test_the_same_user_is_told_that_it_was_you_and_another_that_it_was_another(
-    house: House, outcome: str
-) -> None:
+async def test_the_same_user_is_told_that_it_was_you_and_another_who_it_was(house: House, outcome: str) -> None:
     await answered(house, CRITICAL, outcome=outcome)
     at = house.clock.moment
-    assert (await shown(house, CRITICAL)).acknowledged == Acknowledged(at=at, mine=True, worse=0.1)
+    assert (await shown(house, CRITICAL)).acknowledged == Acknowledged(at=at, mine=True, worse=0.1, by=USER)
     other = await shown(house, CRITICAL, user=OTHER_USER)
-    assert other.acknowledged == Acknowledged(at=at, mine=False, worse=0.1)
+    assert other.acknowledged == Acknowledged(at=at, mine=False, worse=0.1, by=USER)
 
 
 async def test_having_been_shown_is_not_having_been_acknowledged(house: House) -> None:
@@ -77,7 +75,7 @@ async def test_the_last_answer_counts_whoever_gave_it(house: House) -> None:
     house.clock.now += 600
     await answered(house, CRITICAL, user=OTHER_USER)
     last = (await shown(house, CRITICAL)).acknowledged
-    assert last == Acknowledged(at=house.clock.moment, mine=False, worse=0.1)
+    assert last == Acknowledged(at=house.clock.moment, mine=False, worse=0.1, by=OTHER_USER)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +145,19 @@ def printed(house: House, *, mine: bool = True, worse: float = 0.1, minutes: flo
     """The card's text; ``minutes``: when the newest result is from, seen from the answer."""
     at = house.clock.moment
     result = Fact(number=1, reference="Observation/k1", label="Potassium", time=at + timedelta(minutes=minutes))
-    found = replace(CRITICAL, worse=worse, facts=(result,), acknowledged=Acknowledged(at, mine=mine, worse=0.1))
+    found = replace(
+        CRITICAL,
+        worse=worse,
+        facts=(result,),
+        acknowledged=Acknowledged(at, mine=mine, worse=0.1, by="Practitioner/a-7"),
+    )
     return block(found, UTC)
 
 
 async def test_the_card_says_when_and_by_whom_and_what_has_changed_since(house: House) -> None:
     at = f"{house.clock.moment:%Y-%m-%d %H:%M}"
     assert f"Acknowledged {at} by you." in printed(house)
-    assert f"Acknowledged {at} by another user." in printed(house, mine=False)
+    assert f"Acknowledged {at} by another user (Practitioner/a-7)." in printed(house, mine=False)
     assert f"Acknowledged {at} by you; a newer result came since." in printed(house, minutes=5)
     assert f"Acknowledged {at} by you; it is worse than it was then." in printed(house, worse=0.2)
     assert "by you; a newer result came since; it is worse than it was then." in printed(house, minutes=5, worse=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cds_service.db.breaker import Breaker
+from cds_service.encryption import Cipher
+from cds_service.hooks.ledger import Ledger
 from cds_service.rules.catalogue import Finding, Severity
-from cds_service.services.hygiene import WINDOWS, Hygiene
+from cds_service.services.hygiene import WINDOWS, Hushed, Hygiene, Quiet, finding_key, who
 from cds_service.services.showing import Showing
 from tests.db import postgres as fixtures
 from tests.hooks.ledger_fixtures import CLIENT, PATIENT, TENANT, USER, House, call, card, entry, finding, soon
@@ -174,10 +177,35 @@ async def test_when_the_shared_database_does_not_answer_nothing_is_hidden(
     await house.gateway.close()
 
 
-async def test_the_table_says_of_nobody_what_was_found_in_them(house: House) -> None:
+@pytest.mark.parametrize("severity", [Severity.WARNING, Severity.CRITICAL])
+async def test_the_tables_say_of_nobody_what_was_found_in_them_nor_at_which_value(
+    house: House, severity: Severity
+) -> None:
+    await dealt_with(house, finding(severity=severity, worse=28.625))
+    rows = [*await house.rows("quiet", 1), *await house.rows("issued_card", 1)]
+    forms = ("28.625", repr(struct.pack(">d", 28.625))[2:-1])
+    for row in rows:
+        row.pop("rules", None), row.pop("client", None)
+        assert not any(word in repr(row) for word in (USER, PATIENT, "potassium", CLIENT, *forms))
+
+
+async def test_a_row_that_does_not_open_hides_nothing(house: House) -> None:
     await dealt_with(house, HIGH)
-    (row,) = await house.rows("quiet", 1)
-    assert not any(word in repr(row) for word in (USER, PATIENT, "potassium", CLIENT))
+    person = who(house.cipher, TENANT, USER, PATIENT)
+    copied = Hushed(finding_key(house.cipher, person, "potassiumraas", "potassium"), b"copied from elsewhere", 2**50)
+    quiet = Quiet(house.cipher, person, {copied.finding: copied}, 0)
+    assert not quiet.hides(HIGH)
+
+
+async def test_a_card_whose_findings_do_not_open_keeps_the_feedback_and_quiets_nothing(house: House) -> None:
+    shown = card(HIGH)
+    house.ledger.issue(TENANT, call(), [shown])
+    await house.rows("issued_card", 1)
+    rekeyed = Ledger(house.gateway, Cipher([b"n" * 32]), house.hygiene, clock=house.clock)
+    await rekeyed.settle(TENANT, "order-triage", [entry(shown)])
+    (row,) = await house.rows("feedback", 1)
+    assert row["known"]
+    assert not await hidden(house.hygiene, HIGH)
 
 
 @given(
