@@ -50,18 +50,19 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
     parts = parts_of(settings)
     made = assessments(parts, text or parts.engines.text)
+    clients = _clients(parts)
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
         summary="A CDS Hooks 2.0.1 service: rules first, checked statements, cited cards.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=_lifespan(parts, made),
+        lifespan=_lifespan(parts, made, clients),
         docs_url=None if settings.mode == "production" else "/docs",
         redoc_url=None,
         telemetry=FRAMEWORK_TELEMETRY,
     )
     app.add_middleware(CORSMiddleware, **cors.options(settings))
-    attach_router(app, _house(parts, made))
+    attach_router(app, _house(parts, made, clients))
     attach_health(app, parts.gateway, parts.pack, parts.metrics, made.jobs.standing if made is not None else None)
     why = none_made(imaging=settings.imaging, engine=settings.image_engine)
     attach_review(app, Review(parts.drafts, parts.cipher, settings.mode, parts.viewer, none_made=why))
@@ -77,7 +78,9 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(parts: Parts, made: Assessments | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    parts: Parts, made: Assessments | None, clients: ClientAuth
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
@@ -87,6 +90,7 @@ def _lifespan(parts: Parts, made: Assessments | None) -> Callable[[FastAPI], Abs
             await parts.gateway.start()
             closing.push_async_callback(parts.gateway.close)
             closing.push_async_callback(parts.outbound.aclose)
+            clients.warm()
             closing.push_async_callback(parts.engine_door.aclose)
             closing.push_async_callback(parts.engines.aclose)
             closing.push_async_callback(parts.ledger.close)
@@ -111,13 +115,18 @@ def _lifespan(parts: Parts, made: Assessments | None) -> Callable[[FastAPI], Abs
     return lifespan
 
 
-def _house(parts: Parts, made: Assessments | None) -> House:
-    """What the CDS Hooks routes need."""
+def _clients(parts: Parts) -> ClientAuth:
+    """Who may call; their token ids shared where the database is."""
     token_ids = SharedTokenIds(parts.gateway, parts.cipher) if parts.gateway.shared else None
+    return ClientAuth(parts.settings, json_fetcher(parts.outbound, parts.metrics.count), shared=token_ids)
+
+
+def _house(parts: Parts, made: Assessments | None, clients: ClientAuth) -> House:
+    """What the CDS Hooks routes need."""
     return House(
         settings=parts.settings,
         services={s.id: s for s in _services(parts, made)},
-        clients=ClientAuth(parts.settings, json_fetcher(parts.outbound, parts.metrics.count), shared=token_ids),
+        clients=clients,
         replay=parts.replay,
         ledger=parts.ledger,
         audit=parts.audit,

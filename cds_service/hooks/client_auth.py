@@ -88,6 +88,11 @@ class ClientAuth:
                 if keys is not None:
                     self._issuers[client.issuer] = (client, keys)
 
+    def warm(self) -> None:
+        """Begin to fetch every client's keys, beside whatever else starts; a call may still have to wait for them."""
+        for _, keys in self._issuers.values():
+            keys.warm()
+
     async def verify(self, authorization: str, path: str, deadline: float) -> Trusted:
         """The caller behind an ``Authorization`` header ('' when absent) at the endpoint ``path``.
 

@@ -39,6 +39,10 @@ class Keys(Protocol):
         """The key; NotAuthenticated when the client has none of this id, Unavailable when its keys cannot be had."""
         ...
 
+    def warm(self) -> None:
+        """Begin to fetch what a call would wait for."""
+        ...
+
 
 class FileKeys:
     """Keys of a JWKS file, read once at start."""
@@ -54,6 +58,9 @@ class FileKeys:
     async def find(self, kid: str, deadline: float) -> Key:
         """The key of this id."""
         return _known(self._keys, kid)
+
+    def warm(self) -> None:
+        """Nothing to fetch."""
 
 
 class FetchedKeys:
@@ -80,6 +87,10 @@ class FetchedKeys:
         elif age > FRESH_S:
             self._begin(UNKNOWN_KID_PAUSE_S)
         return _known(self._keys, kid)
+
+    def warm(self) -> None:
+        """Begin the first fetch at start, so that no call waits for it."""
+        self._begin(0.0)
 
     async def _refresh(self, pause: float, deadline: float) -> None:
         """Wait for the fetch under way or for a new one; for none if the last one was less than ``pause`` ago."""

@@ -53,6 +53,10 @@ class Profiles(Struct, frozen=True):
             return self.by_origin.get(origin(fhir_server), self.named[DEFAULT])
         return self.named[DEFAULT]
 
+    def shortest(self, hook: str) -> float:
+        """Seconds the least patient client gives a hook: what bounds a call while nobody knows yet whose it is."""
+        return min(profile.deadline(hook) for profile in (*self.by_issuer.values(), self.named[DEFAULT]))
+
 
 def origin(url: str) -> str:
     """``scheme://host:port`` in lower case, the scheme's own port left out; '' when it is no plain http(s) address."""

@@ -28,7 +28,8 @@ from cds_service.services.service import Answer, Call, Service
 from cds_service.telemetry import log
 
 REPLAY_S = 0.05  # most a look into the store of first answers may take
-KEYS_S = 2.0  # most a look-up of a client's keys may take
+FEEDBACK_KEYS_S = 2.0  # most that feedback, which has no deadline, waits for a client's keys
+REFUSAL_S = 0.05  # of a call's deadline, kept for its refusal when the keys do not come
 JSON = "application/json"
 NOTHING = protocol.encode(protocol.Response(cards=[]))
 SECURITY = frozenset({"login", "security", WrongPatient.code})  # refusals an audit looks for first
@@ -70,7 +71,9 @@ class Serving:
         patient = ""
         try:
             with self._gate:
-                trusted = await self._admit(http, f"/cds-services/{service.id}", arrival)
+                trusted = await self._admit(
+                    http, f"/cds-services/{service.id}", self._keys_until(service.hook, arrival)
+                )
                 if self._house.switches.service(service.id) is Switch.OFF:
                     raise UnknownService(f"service '{service.id}' is switched off here")
                 sent = await body.read(http, self._house.settings.max_body_bytes)
@@ -92,7 +95,8 @@ class Serving:
         """POST /cds-services/{id}/feedback: 200 once the entries are taken (row F1)."""
         trusted: Trusted | None = None
         try:
-            trusted = await self._admit(http, f"/cds-services/{service.id}/feedback", get_running_loop().time())
+            until = get_running_loop().time() + FEEDBACK_KEYS_S
+            trusted = await self._admit(http, f"/cds-services/{service.id}/feedback", until)
             taken = feedback.parse(await body.read(http, feedback.LARGEST_BODY))
             self._house.ledger.feedback(trusted.key, service.id, taken.entries)
         except (CdsError, ClientDisconnect) as error:
@@ -113,8 +117,12 @@ class Serving:
         )
         return Response(b"", 200, HEADERS)
 
-    async def _admit(self, http: Request, path: str, arrival: float) -> Trusted:
-        trusted = await self._house.clients.verify(http.headers.get("authorization", ""), path, arrival + KEYS_S)
+    def _keys_until(self, hook: str, arrival: float) -> float:
+        """Until when a call may wait for keys: it is refused (503) before its deadline, whoever sent it."""
+        return arrival + (self._house.settings.deadline_ms / 1000 or self._profiles.shortest(hook)) - REFUSAL_S
+
+    async def _admit(self, http: Request, path: str, keys_until: float) -> Trusted:
+        trusted = await self._house.clients.verify(http.headers.get("authorization", ""), path, keys_until)
         if trusted.note == OWN_MEMORY:
             self._house.metrics.count("token_ids:not shared")
         if self._shares is not None:

@@ -18,7 +18,8 @@ from conformance.minimal import Echo, Minimal
 from conformance.tokens import EC, RSA, STRANGER, Clock, KeyServer, bearer, production, token
 from starlette.testclient import TestClient
 
-from cds_service.hooks.client_auth import ClientAuth
+from cds_service.errors import Unavailable
+from cds_service.hooks.client_auth import ClientAuth, Trusted
 from cds_service.hooks.client_keys import FAILURE_PAUSE_S, FRESH_S, MAX_STALE_S, UNKNOWN_KID_PAUSE_S
 
 SUMMARY = "/cds-services/patient-summary"
@@ -189,6 +190,53 @@ async def test_row_21_callers_that_wait_for_keys_share_one_fetch() -> None:
     release.set()
     assert {who.issuer for who in await asyncio.gather(*waiting)} == {tokens.ISSUER}
     assert len(asked) == 1
+
+
+class HangingKeyServer(KeyServer):
+    """Takes the question and never answers."""
+
+    async def __call__(self, url: str, deadline: float) -> object | None:
+        await super().__call__(url, deadline)
+        await asyncio.Event().wait()
+        raise AssertionError("nobody gets here")
+
+
+@pytest.mark.parametrize(
+    ("hook", "deadline_ms", "most"), [("order-sign", 0, 0.5), ("patient-view", 0, 1.5), ("patient-view", 200, 0.2)]
+)
+def test_row_21_a_call_waits_for_keys_no_longer_than_its_own_deadline(hook: str, deadline_ms: int, most: float) -> None:
+    """The clock is read off what is asked of the keys, not off the wall: a busy machine changes nothing."""
+    waits: list[float] = []
+
+    class Watched(ClientAuth):
+        async def verify(self, authorization: str, path: str, deadline: float) -> Trusted:
+            waits.append(deadline - asyncio.get_running_loop().time())
+            raise Unavailable("the client's keys cannot be had")
+
+    settings = production(deadline_ms=deadline_ms)
+    house = Minimal(settings, clients=Watched(settings, KeyServer()))
+    service = next(each for each in house.services.values() if each.hook == hook)
+    client = TestClient(house.app)
+    assert client.post(f"/cds-services/{service.id}", json=bodies.request(), headers=bearer(token())).status_code == 503
+    assert waits[0] < most
+
+
+async def test_row_21_a_key_server_that_hangs_gives_503_when_the_wait_is_over() -> None:
+    clients = ClientAuth(production(), HangingKeyServer())
+    soon = asyncio.get_running_loop().time() + 0.02
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(clients.verify(f"Bearer {token()}", SUMMARY, soon), timeout=60)
+
+
+async def test_row_21_keys_are_fetched_at_start_before_any_call_needs_them() -> None:
+    server = KeyServer()
+    clients = ClientAuth(production(), server)
+    clients.warm()
+    await asyncio.sleep(0)
+    assert server.asked == [tokens.JWKS_URL]
+    past = asyncio.get_running_loop().time() - 1  # nothing could be waited for
+    assert (await clients.verify(f"Bearer {token()}", SUMMARY, past)).issuer == tokens.ISSUER
+    assert len(server.asked) == 1
 
 
 def test_a_client_with_keys_in_a_file_needs_no_key_server(tmp_path: Path) -> None:
