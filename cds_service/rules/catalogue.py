@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from cds_service.record.facts import Fact, Order
+from cds_service.record.facts import Fact, Order, Reading
 
 
 class Severity(StrEnum):
@@ -127,6 +127,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     values: Mapping[str, Any] = field(default_factory=dict)  # machine-readable result
     absorbed: tuple[Finding, ...] = ()  # what else was found of the same harm, no more severe
     acknowledged: Acknowledged | None = None  # of critical ones, known to the services alone
+    unusable: tuple[Reading, ...] = ()  # newer results of its inputs that no rule may use; known to the services alone
 
     @property
     def parts(self) -> tuple[Finding, ...]:

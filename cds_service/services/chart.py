@@ -18,6 +18,7 @@ from cds_service.rules.catalogue import Finding
 from cds_service.rules.evaluate import evaluate_orders, evaluate_record
 from cds_service.rules.pack import Pack
 from cds_service.rules.situation import Situation
+from cds_service.services import newer
 from cds_service.services.service import Call
 from cds_service.switches import Switches
 from cds_service.tracing import OFF, Tracing
@@ -116,8 +117,8 @@ class Charts:
             record=record,
             pack=pack,
             retrieved=retrieved,
-            findings=findings,
-            order_findings=order_findings,
+            findings=newer.marked(findings, record),
+            order_findings=newer.marked(order_findings, record),
         )
 
 

@@ -21,7 +21,7 @@ from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, 
 from cds_service.randomness import uuid4
 from cds_service.record import wording
 from cds_service.rules.catalogue import Acknowledged, Finding, Rule, Severity
-from cds_service.services import noted
+from cds_service.services import newer, noted
 from cds_service.services.hygiene import critical as critical_of
 from cds_service.services.hygiene import quietable
 from cds_service.services.service import IssuedCard
@@ -59,6 +59,8 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
         if lines:
             lines.append("")
         lines += [f"- {escape(wording.line(fact, zone))}" for fact in finding.facts]
+    if not_usable := newer.line(finding.unusable, zone):
+        lines += ["", escape(not_usable)]
     if with_note := noted.line(finding.facts):
         lines += ["", escape(with_note)]
     if standing := _standing(finding, zone):
@@ -202,6 +204,8 @@ def _brief(number: int, finding: Finding) -> str:
     named = list(dict.fromkeys(fact.reference for fact in finding.facts if fact.reference))
     others = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
     rests = f" It rests on {escape(', '.join(named[:NAMED]))}{others}." if named else ""
+    if finding.unusable:
+        rests += f" Newer and not usable: {escape(', '.join(reading.label for reading in finding.unusable))}."
     rules = ", ".join(f"{part.rule.id} {part.rule.version}" for part in finding.parts)
     return (
         f"\n\n**{number}. {escape(finding.rule.title)}**\n\nThe explanation did not fit into this view.{rests} "

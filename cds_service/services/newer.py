@@ -1,4 +1,5 @@
-"""A result after which a newer one came that no rule and no summary may use: said beside it, by template.
+"""A result after which a newer one came that no rule and no summary may use: said beside it, by template, in a statement
+as in a finding.
 
 A value that stands alone reads as the newest. Where the source has a later one ('haemolysed, please repeat', an unknown
 unit), its reader must know that there is something to look up.
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from cds_service.grounding.language.suspicion import suspicious
 from cds_service.grounding.statement import Statement
 from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading, Record, Refusal
+from cds_service.rules.catalogue import Finding
 from cds_service.services.not_seen import written
 
 MEASURED = frozenset(
@@ -45,6 +47,24 @@ def said(
     return [_with_newer(each, facts, newer, record, zone) for each in statements]
 
 
+def marked(findings: list[Finding], record: Record) -> list[Finding]:
+    """The findings, each that rests on a concept of which a newer result is not usable knowing that result."""
+    newer = unusable(record)
+    return [_marked(each, newer) for each in findings] if newer else findings
+
+
+def _marked(finding: Finding, newer: Mapping[str, Reading]) -> Finding:
+    concepts = {fact.concept: None for part in finding.parts for fact in part.facts if isinstance(fact, Reading)}
+    found = tuple(newer[concept] for concept in concepts if concept in newer)
+    return structs.replace(finding, unusable=found) if found else finding
+
+
+def line(readings: Sequence[Reading], zone: ZoneInfo) -> str:
+    """'A newer result of Potassium is not usable (2026-11-20 07:30: no value, “haemolysed”).'; '' where there is none."""
+    found = "; ".join(_one(reading, zone, alone=False) for reading in readings)
+    return f"{found[0].upper()}{found[1:]}." if found else ""
+
+
 def _with_newer(
     statement: Statement, facts: Mapping[str, Fact], newer: Mapping[str, Reading], record: Record, zone: ZoneInfo
 ) -> Statement:
@@ -58,7 +78,7 @@ def _with_newer(
         return statement
     alone = len({fact.concept for fact in cited}) == 1
     added = "; ".join(_one(reading, zone, alone=alone) for reading in meant)
-    return replace(statement, text=f"{statement.text.rstrip('.')}; {added}.")
+    return structs.replace(statement, text=f"{statement.text.rstrip('.')}; {added}.")
 
 
 def _one(reading: Reading, zone: ZoneInfo, *, alone: bool) -> str:

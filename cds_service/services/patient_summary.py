@@ -163,7 +163,8 @@ def left_out(selection: salience.Selection, summary: Summary) -> str:
 
 
 def _remark(finding: Finding, sheet: layout.Sheet) -> str:
-    printed = "; ".join(wording.line(fact, sheet.zone) for fact in finding.facts[:CITED])
+    lines = [wording.line(fact, sheet.zone) for fact in finding.facts[:CITED]]
+    printed = "; ".join(filter(None, (*lines, newer.line(finding.unusable, sheet.zone).rstrip("."))))
     missing = f". Not recorded: {', '.join(finding.missing)}." if finding.missing else ""
     source = f"— rule {finding.rule.id} {finding.rule.version}"
     summary = finding.summary.rstrip(".") if missing else finding.summary
