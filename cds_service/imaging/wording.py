@@ -32,16 +32,16 @@ def words() -> Words:
 
 
 def impression(findings: Sequence[ImageFinding], *, test_weights: bool) -> tuple[str, ...]:
-    """Suggested findings first, then uncertain ones, then in one sentence those not seen."""
+    """Suggested findings first, then uncertain ones, then in one sentence those not seen; where all are, that this is not normal."""
     text = words()
     lines = [text.test_weights] if test_weights else []
     lines += [_line(text, text.present, f) for f in findings if f.state == "present"]
     lines += [_line(text, text.uncertain, f) for f in findings if f.state == "uncertain"]
     absent = [f.name.lower() for f in findings if f.state == "absent"]
-    if absent:
-        lines.append(text.absent.format(names=", ".join(absent)))
     if findings and len(absent) == len(findings):
         lines.append(text.none.format(count=len(findings)))
+    if absent:
+        lines.append(text.absent.format(names=", ".join(absent)))
     if not findings:
         lines.append(text.nothing)
     return tuple(lines)

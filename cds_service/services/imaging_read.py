@@ -5,13 +5,13 @@ Nothing is waited for: a draft exists, is being prepared, was refused and why, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import Raw
 
-from cds_service.drafts.draft import Draft
+from cds_service.drafts.draft import Draft, Edit
 from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Source
@@ -33,7 +33,11 @@ from fhir_adapters.retrieved import Retrieved
 
 SHOWN = 3  # studies listed
 RESERVE_S = 0.1  # of the deadline, kept for the layout
-NOTICE = "Investigational: not for diagnostic use, not checked by a person, no replacement for a radiologist's report."
+NOTED = "Investigational: not for diagnostic use, {checked}, no replacement for a radiologist's report."
+UNCHECKED = "not checked by a person"
+NOTICE = NOTED.format(checked=UNCHECKED)
+REJECTED = "The person who reviewed this draft rejected it. Nothing of it is shown here: do not use it."
+REWORDED = "The person who reviewed the draft put these words in its place; what the model said is not shown here."
 UNREAD = "No image model is configured: nothing was read, nothing is implied about these studies."
 OLDER = "An older read exists, made by another model or other prompts; it is not what a read would say now."
 EARLIER = "A read made earlier exists; whether this model made it cannot be told now."
@@ -111,14 +115,15 @@ class ImagingRead:
     def _drafted(self, draft: Draft, sheet: layout.Sheet) -> layout.Laid:
         read, uuid = draft.read, uuid4()
         review = f"{self._base}/review/{draft.id}"
-        first = read.impression[0] if read.impression else "no impression"
-        mark = "TEST WEIGHTS, not a read: " if read.test_weights else "AI draft, unverified: "
+        mark = "TEST WEIGHTS, not a read: " if read.test_weights else ""
         card = Card(
             uuid=uuid,
-            summary=fit(f"{mark}{_decided(draft)}{first}", sheet.profile.summary_length),
+            summary=fit(
+                f"{mark}{_headline(draft, sheet.profile.summary_length - len(mark))}", sheet.profile.summary_length
+            ),
             indicator="info",
             source=_source(),
-            detail=detail_of(read),
+            detail="\n\n".join(_told(draft)),
             links=[
                 Link(label="Review this draft", url=review, type="absolute"),
                 *(
@@ -186,12 +191,9 @@ def takes_report(profile: Profile) -> bool:
     return "create" in profile.action_types and (not kinds or "DiagnosticReport" in kinds)
 
 
-def detail_of(read: Read) -> str:
+def detail_of(read: Read, checked: str = UNCHECKED) -> str:
     """Who made it, what it says, what it cannot say. Every word is ours: model text never stands on this card."""
-    model = read.identity.label if read.identity else "unknown model"
-    parts = [f"**{NOTICE}** {escape(model)}."]
-    if read.test_weights:
-        parts.append("**Test weights: made at random, they know nothing of images. Nothing here is a finding.**")
+    parts = [_notice(read, checked)]
     said = [f for f in read.findings if f.state != "absent"]
     if said:
         parts.append("**Findings**\n\n" + "\n".join(f"- {escape(_line(f))}" for f in said))
@@ -207,10 +209,50 @@ def _line(finding: ImageFinding) -> str:
     return f"{finding.name}{where}: {MODEL_STATES[finding.state]}"
 
 
-def _decided(draft: Draft) -> str:
-    return {"accepted": "accepted by a person. ", "edited": "edited by a person. ", "rejected": "rejected. "}.get(
-        draft.state, ""
-    )
+def _notice(read: Read, checked: str) -> str:
+    model = read.identity.label if read.identity else "unknown model"
+    said = f"**{NOTED.format(checked=checked)}** {escape(model)}."
+    if not read.test_weights:
+        return said
+    return f"{said}\n\n**Test weights: made at random, they know nothing of images. Nothing here is a finding.**"
+
+
+def _headline(draft: Draft, room: int) -> str:
+    """What a person decided comes first. What they rejected is not said; their own words are said whole or not at all."""
+    read, words = draft.read, _words(draft)
+    if draft.state == "rejected":
+        return "AI draft rejected by a person: do not use"
+    if words:
+        whole = f"Worded by a person, not signed: {words}"
+        return whole if len(whole) <= room else "Imaging read worded by a person, not signed; see the conclusion below"
+    mark = "AI draft accepted by a person, not signed" if draft.state == "accepted" else "AI draft, unverified"
+    return f"{mark}: {_first(read)}"
+
+
+def _first(read: Read) -> str:
+    """The first sentence of the impression, and how many suggested findings it does not name."""
+    first = read.impression[0] if read.impression else "no impression"
+    more = sum(finding.state == "present" for finding in read.findings) - 1
+    return f"{first.rstrip('.')}; {more} more suggested" if more > 0 and not read.test_weights else first
+
+
+def _told(draft: Draft) -> Iterator[str]:
+    """The paragraphs of the card."""
+    read, words = draft.read, _words(draft)
+    if draft.state == "rejected":
+        yield from (_notice(read, "rejected by a person"), REJECTED)
+    elif words:
+        yield from (_notice(read, "worded by a person"), f"**Conclusion**\n\n{escape(words)}", REWORDED)
+    else:
+        yield detail_of(read, "accepted by a person" if draft.state == "accepted" else UNCHECKED)
+    if draft.fault:
+        yield f"**Not finished:** {escape(draft.fault)}."
+
+
+def _words(draft: Draft) -> str:
+    """The conclusion of a person's own wording on one line, '' where they gave none."""
+    taken = draft.decision.conclusion if draft.state == "edited" and isinstance(draft.decision, Edit) else ""
+    return " ".join(taken.split())
 
 
 def _unread(

@@ -12,7 +12,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from cds_service.drafts.draft import Draft
+from cds_service.drafts.draft import Accept, Draft, Edit, Reject
 from cds_service.hooks import profiles
 from cds_service.hooks.protocol import Card, Context, HookRequest
 from cds_service.imaging.read import ImageFinding, Instance, Read
@@ -138,6 +138,15 @@ async def test_a_draft_is_shown_with_its_impression_its_model_its_limits_and_lin
     assert [link.url for link in said.links] == ["http://127.0.0.1:8000/review/d1"]
 
 
+async def test_a_headline_that_names_one_finding_says_how_many_more_are_suggested() -> None:
+    other = replace(FINDINGS[0], key="fracture", name="Fracture", location="")
+    made = draft()
+    two = (*FINDINGS, other)
+    more = replace(made, read=replace(made.read, findings=two, impression=impression(two, test_weights=False)))
+    said = await card(Told(Progress(state="drafted", draft=more)))
+    assert said.summary == "AI draft, unverified: Consolidation suggested, right lower zone; 1 more suggested"
+
+
 async def test_the_picture_is_linked_to_where_the_read_names_one() -> None:
     one = Instance(study_uid="1.2.3", series_uid="1.2.3.1", instance_uid="1.2.3.1.1")
     made = draft()
@@ -174,6 +183,41 @@ async def test_a_client_that_takes_reports_is_offered_the_unverified_draft_and_n
     assert msgspec.json.decode(bytes(action.resource or b"")) == REPORT
     assert (await card(Told(Progress(state="drafted", draft=draft())), profile="epic")).suggestions == []
     assert (await card(Told(Progress(state="drafted", draft=draft(state="accepted"))))).suggestions == []
+
+
+async def test_what_a_person_accepted_is_said_to_be_accepted_and_no_longer_unchecked() -> None:
+    said = await card(Told(Progress(state="drafted", draft=replace(draft(state="accepted"), decision=Accept()))))
+    assert said.summary.startswith("AI draft accepted by a person, not signed: Consolidation suggested")
+    assert "not checked by a person" not in (said.detail or "")
+    assert "Atelectasis: uncertain" in (said.detail or "")
+
+
+@pytest.mark.parametrize(
+    "more", ["", "Compared with the film of last year nothing has changed in the upper zones. " * 3]
+)
+async def test_a_persons_own_words_take_the_place_of_what_the_model_said(more: str) -> None:
+    edited = replace(draft(state="edited"), decision=Edit(conclusion=f"No *consolidation*.\n{more}"))
+    said = await card(Told(Progress(state="drafted", draft=edited)))
+    assert ("No *consolidation*." in said.summary) == (
+        not more
+    )  # whole or not at all: a cut sentence may say the contrary
+    assert "No \\*consolidation\\*." in (said.detail or "")
+    assert "suggested" not in f"{said.summary} {said.detail}"
+    assert "Atelectasis" not in (said.detail or "")
+
+
+async def test_nothing_of_a_rejected_draft_is_shown() -> None:
+    rejected = replace(draft(state="rejected"), decision=Reject(reason="wrong side"))
+    said = await card(Told(Progress(state="drafted", draft=rejected)))
+    assert said.summary == "AI draft rejected by a person: do not use"
+    for words in ("Consolidation", "Atelectasis", "pneumothorax", "wrong side"):
+        assert words not in f"{said.summary} {said.detail}"
+
+
+async def test_a_decision_that_did_not_reach_the_record_is_said_to_be_unfinished() -> None:
+    kept = replace(draft(state="accepted"), decision=Accept(), fault="the record did not take it (timed out)")
+    said = await card(Told(Progress(state="drafted", draft=kept)))
+    assert "**Not finished:** the record did not take it (timed out)." in (said.detail or "")
 
 
 async def test_test_weights_are_named_first_and_are_never_offered_for_the_record() -> None:
