@@ -27,6 +27,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from cds_service import __version__
 from cds_service.models.faults import EngineFault
 from cds_service.settings import Settings
+from cds_service.telemetry import traced
 from cds_service.tracing import Kind, Parent, Span, Spanning, Tracing, Withheld, allowed, named
 
 NAME = "medgemma-cds"
@@ -106,7 +107,7 @@ class Otlp(Tracing):
 class _Spanning:
     """One span and its turn as the current one."""
 
-    __slots__ = ("_span", "_token", "_withheld")
+    __slots__ = ("_span", "_token", "_untraced", "_withheld")
 
     def __init__(self, span: trace.Span, withheld: Withheld) -> None:
         self._span, self._withheld = span, withheld
@@ -122,9 +123,12 @@ class _Spanning:
 
     def __enter__(self) -> Self:
         self._token = attach(trace.set_span_in_context(self._span))
+        ids = self._span.get_span_context()
+        self._untraced = traced(trace.format_trace_id(ids.trace_id), trace.format_span_id(ids.span_id))
         return self
 
     def __exit__(self, kind: object, value: object, places: object) -> None:
+        self._untraced()
         detach(self._token)
         if isinstance(value, asyncio.CancelledError):
             self.set(outcome="cancelled")

@@ -4,8 +4,9 @@
 - Of an exception its kind and the places it passed are logged, never its message: messages quote what they choked on.
 - Of other packages' records module, level and place are logged; words only of those that begin with fixed ones.
 
-What was withheld is counted. Production writes JSON lines, demo a console; both to standard error. uvicorn is to be run
-with ``log_config=None, access_log=False``: its access lines carry query strings.
+While traces are on, a line written inside a span carries its ids (``traced``). What was withheld is counted. Production
+writes JSON lines, demo a console; both to standard error. uvicorn is to be run with ``log_config=None,
+access_log=False``: its access lines carry query strings.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
+from structlog.contextvars import bind_contextvars, get_contextvars, merge_contextvars, reset_contextvars
 
 from cds_service.settings import Mode
 
@@ -29,7 +31,7 @@ FIELDS = frozenset({
     "attempt", "breaker", "bytes", "card", "cards", "client", "code", "count", "deadline_ms", "depth", "engine",
     "error", "facts", "fault", "hook", "host", "job", "key_id", "module", "milliseconds", "mode", "model", "origin",
     "outcome", "pack", "port", "profile", "prompt", "reason", "resource_type", "revision", "rule", "rules", "seconds",
-    "service", "state", "status", "switch", "table", "version",
+    "service", "span_id", "state", "status", "switch", "table", "trace_id", "version",
 })  # fmt: skip
 EVENT_LENGTH = 80
 FRAMES = 4
@@ -105,6 +107,7 @@ class ForeignFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         event: Event = {"event": "other package", "module": record.name, "exc_info": record.exc_info}
+        event |= get_contextvars()
         event = self._allow(None, record.levelname.lower(), event)
         event["event"] = _foreign_words(record)
         event.setdefault("where", [f"{record.filename}:{record.lineno}"])
@@ -119,7 +122,7 @@ def configure(mode: Mode, *, withheld: Withheld = _uncounted, stream: TextIO | N
     allow = AllowList(withheld)
     render: Any = structlog.dev.ConsoleRenderer(colors=out.isatty()) if mode == "demo" else _json
     structlog.configure(
-        processors=[allow, _add_time, render],
+        processors=[merge_contextvars, allow, _add_time, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
@@ -141,6 +144,12 @@ def configure(mode: Mode, *, withheld: Withheld = _uncounted, stream: TextIO | N
 def log(name: str) -> Any:
     """A logger; ``name`` is the module's. Write events as lower-case words, values as fields of ``FIELDS``."""
     return structlog.get_logger(module=name.removeprefix("cds_service."))
+
+
+def traced(trace_id: str, span_id: str) -> Callable[[], None]:
+    """From now on lines of this context carry these ids, until what is returned is called."""
+    tokens = bind_contextvars(trace_id=trace_id, span_id=span_id)
+    return lambda: reset_contextvars(**tokens)
 
 
 def _json(_logger: Any, _method: str, event: Event) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 import re
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -20,7 +26,7 @@ from opentelemetry.semconv.attributes import error_attributes, http_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.testclient import TestClient
 
-from cds_service import otlp, tracing
+from cds_service import otlp, telemetry, tracing
 from cds_service.app import create_app
 from cds_service.doctor import checks_of
 from cds_service.errors import ConfigurationError
@@ -108,6 +114,34 @@ async def test_a_job_goes_on_with_the_trace_of_the_call_that_asked_for_it(traces
     call, job = spans["POST /cds-services/order-triage"], spans["assessment job"]
     assert job.parent == call.context
     assert job.kind is SpanKind.CONSUMER
+
+
+async def test_a_log_line_names_the_span_it_was_written_in_and_none_outside_of_one(traces: Traces) -> None:
+    written = io.StringIO()
+    with telemetry_into(written):
+        with traces.tracing.call("order-triage", "order-sign", ""), traces.tracing.span("rules"):
+            await asyncio.to_thread(telemetry.log("x").error, "inside")
+            logging.getLogger("other").error("inside")
+        telemetry.log("x").error("outside")
+    own, other, outside = (json.loads(line) for line in written.getvalue().splitlines())
+    context = (await traces.ended())["rules"].context
+    assert context is not None
+    for line in (own, other):
+        assert (line["trace_id"], line["span_id"]) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert not {"trace_id", "span_id"} & set(outside)
+
+
+@contextmanager
+def telemetry_into(written: io.StringIO) -> Iterator[None]:
+    """Logs as production writes them, into memory."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    telemetry.configure("production", stream=written)
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 class Model:
