@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ from cds_service.models.in_process.chat import Chat, Turn, pixels
 from cds_service.models.in_process.decoding import Decoder, Row
 from cds_service.models.in_process.grammar import GrammarLost, Grammars, SchemaRefused
 from cds_service.models.in_process.loading import Loaded
-from cds_service.models.in_process.wire import Answer, Ask, Failed, FromWorker, Piece, Scored
+from cds_service.models.in_process.wire import Answer, Ask, Failed, FromWorker, Piece, Scored, Working
 
+WORKING_S = 5.0  # between two signs of life
 Send = Callable[[FromWorker], None]
 
 
@@ -38,6 +40,7 @@ class Answering:
         self._loaded = loaded
         self._send = send
         self._cancelled = cancelled
+        self._alive_at = time.monotonic()
         self.chat = Chat(loaded.tokenizer, loaded.image_tokens)
         vocabulary = max(loaded.vocabulary, max(loaded.ends) + 1)
         self.grammars = Grammars(loaded.tokenizer, vocabulary, sorted(loaded.ends))
@@ -52,19 +55,26 @@ class Answering:
 
     def answer(self, batch: list[Ask]) -> None:
         """Answer each request, or say why not. Raises DeviceLost."""
+        if self._fits(batch):
+            return
+        self.decoder.prefixes.clear()
+        torch.cuda.empty_cache()
+        if len(batch) == 1:
+            self._fail(batch[0], "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
+            return
+        for ask in batch:  # one by one they may fit
+            self.answer([ask])
+
+    def _fits(self, batch: list[Ask]) -> bool:
+        """False when memory ran out. The fault ends here: its traceback holds the tensors that filled the memory."""
         try:
             self._score([ask for ask in batch if ask.labels])
             self._generate([ask for ask in batch if not ask.labels])
         except torch.OutOfMemoryError:
-            self.decoder.prefixes.clear()
-            torch.cuda.empty_cache()
-            if len(batch) > 1:  # one by one they may fit
-                for ask in batch:
-                    self.answer([ask])
-            else:
-                self._fail(batch[0], "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
+            return False
         except torch.AcceleratorError as fault:
             raise DeviceLost from fault
+        return True
 
     def _generate(self, asks: list[Ask]) -> None:
         rows: dict[int, Row] = {}
@@ -107,6 +117,9 @@ class Answering:
         return turn
 
     def _after_step(self, row: Row, stream: _Stream | None) -> bool:
+        if time.monotonic() - self._alive_at >= WORKING_S:
+            self._alive_at = time.monotonic()
+            self._send(Working())
         if self._cancelled(row.key):
             row.finish_reason = ""
             return False

@@ -49,6 +49,11 @@ class Child:
         if self._process and self._process.stdin and not self._process.stdin.is_closing():
             self._process.stdin.write(wire.framed(message))
 
+    def kill(self) -> None:
+        """End it at once; ``ended`` tells of that."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
     async def stop(self) -> None:
         """End it, kindly and then not."""
         if self._process is None or self._reading is None:

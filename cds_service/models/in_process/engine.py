@@ -12,7 +12,15 @@ import msgspec
 
 from cds_service.models import faults
 from cds_service.models.engine import Capabilities, Generation, Identity, Request, Scores, Usage
-from cds_service.models.faults import ConnectionFault, EngineFault, EngineRefused, NotReady, ServerFault, Truncated
+from cds_service.models.faults import (
+    ConnectionFault,
+    EngineFault,
+    EngineRefused,
+    EngineTimeout,
+    NotReady,
+    ServerFault,
+    Truncated,
+)
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.child import Child
 from cds_service.models.in_process.wire import Answer, Ask, Cancel, Count, Counted, Failed, Load, Picture, Piece, Scored
@@ -25,6 +33,7 @@ State = Literal["stopped", "loading", "ready", "failed"]
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)  # before the worker is started again after it died
 MAX_IMAGES = 85  # slices of one volume, as the model was trained
 CONTEXT = 131_072  # before the checkpoint has said
+HUNG_S = 45.0  # a small question without an answer, and not a sign of work meanwhile: the worker hangs
 
 PROBE = Request(
     prompt="Answer with compact JSON.",
@@ -63,7 +72,7 @@ class InProcess:
 
     def __init__(self, load: Load, *, images: bool = False, progress: Told | None = None) -> None:
         self._load = load
-        self._images = images
+        self._images = self._wants_images = images
         self._progress = progress
         folder = Path(load.model)
         self._name = (
@@ -78,6 +87,7 @@ class InProcess:
         self._changed = asyncio.Event()
         self._restarting: asyncio.Task[None] | None = None
         self._deaths = 0
+        self._heard = 0  # messages of the worker
         self.state: State = "stopped"
         self.why = ""  # what to do, once the state is 'failed'
         self.stage = wire.Progress("", 0, 0)
@@ -104,12 +114,17 @@ class InProcess:
         return self._child.pid if self._child else 0
 
     async def start(self) -> None:
-        """Start the worker; loading goes on behind."""
+        """Start the worker; loading goes on behind. ConnectionFault when there is no process to be had; try again."""
         if self._child is None:
             self._set("loading")
             child = Child(self._load, self._told, self._ended)
             self._child = child
-            await child.start()
+            try:
+                await child.start()
+            except OSError as fault:
+                self._child = None
+                self._set("stopped")
+                raise ConnectionFault(f"the model's worker process cannot be started: {fault.strerror}") from fault
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until it is loaded. Raises NotReady after ``timeout_s``, EngineRefused when it cannot be loaded."""
@@ -133,12 +148,25 @@ class InProcess:
         self._break(ConnectionFault("the engine was closed"))
 
     async def probe(self) -> None:
-        """Return once a small question was answered under its schema; NotReady while it loads, EngineRefused for good."""
+        """Return once a small question was answered under its schema; NotReady while it loads, EngineRefused for good.
+
+        A worker that answers nothing and does nothing hangs: it is ended, and started again like one that died.
+        """
         if self.state == "stopped":
             await self.start()
         if self.state == "loading":
             raise NotReady(_loading(self.stage))
-        await self.generate(PROBE)
+        if self._wants_images and not self._images:
+            raise EngineRefused("this checkpoint takes no images; use one that does, as google/medgemma-1.5-4b-it")
+        heard = self._heard
+        try:
+            async with asyncio.timeout(HUNG_S):
+                await self.generate(PROBE)
+        except TimeoutError:
+            if self._child is not None and self._heard == heard:
+                self._child.kill()
+                raise ConnectionFault("the model's worker process hung; it is started again") from None
+            raise EngineTimeout("the model is too busy to answer a small question") from None
 
     async def generate(self, request: Request) -> Generation:
         """See ``Engine.generate``. An answer cut at the token limit is Truncated, and nothing of it is handed out."""
@@ -213,6 +241,7 @@ class InProcess:
         return self._child
 
     def _told(self, message: wire.FromWorker) -> None:
+        self._heard += 1
         if isinstance(message, wire.Progress):
             self._tell(message)
         elif isinstance(message, wire.Ready):
@@ -224,7 +253,7 @@ class InProcess:
             self.why = message.message
             self._set("failed")
             self._tell(wire.Progress("failed"))
-        else:
+        elif not isinstance(message, wire.Working):
             self._answered(message)
 
     def _tell(self, stage: wire.Progress) -> None:
@@ -258,7 +287,10 @@ class InProcess:
 
     async def _again(self, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
-        await self.start()
+        try:
+            await self.start()
+        except ConnectionFault as fault:  # the next look at the engine tries again
+            _log.error("the worker of the model was not started", reason=fault.reason, engine="in-process")
 
     def _break(self, fault: EngineFault) -> None:
         for future, _request in self._waiting.values():

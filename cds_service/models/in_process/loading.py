@@ -77,9 +77,18 @@ def _folder(asked: Load, tell: Tell) -> tuple[Path, str]:
     local = Path(asked.model)
     if local.is_dir():
         tell("fingerprint", 0, 0)
-        return local, fingerprint(local)
+        found = fingerprint(local)
+        if asked.revision not in ("", found):
+            raise CannotLoad(f"the folder holds {found}, not the pinned revision; pin that, or nothing")
+        return local, found
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     tell("download" if asked.download else "local cache", 0, 0)
     try:
@@ -95,9 +104,12 @@ def _folder(asked: Load, tell: Tell) -> tuple[Path, str]:
         raise CannotLoad("the model is gated: accept its terms on its page and set a token of your own") from None
     except RepositoryNotFoundError:
         raise CannotLoad("the hub knows no such model, or not for this token") from None
+    except RevisionNotFoundError:
+        raise CannotLoad("the hub knows the model, but not the pinned revision of it") from None
     except LocalEntryNotFoundError:
         raise CannotLoad(
-            "the model is not on this machine: set CDS_TEXT_MODEL to a folder, or set a hub token to download it"
+            "the model, at the pinned revision if one is pinned, is not on this machine: "
+            "set CDS_TEXT_MODEL to a folder, or set a hub token to download it"
         ) from None
     except (HfHubHTTPError, OSError, ValueError) as fault:
         raise CannotLoad(f"the model could not be fetched ({type(fault).__name__})") from None

@@ -82,6 +82,10 @@ class NotLoaded(Struct, frozen=True, tag="not-loaded"):
     message: str
 
 
+class Working(Struct, frozen=True, tag="working"):
+    """The model is at work on what it was asked: a sign of life, said now and then."""
+
+
 class Piece(Struct, frozen=True, tag="piece"):
     """Some text of an answer that is being made."""
 
@@ -123,7 +127,7 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 
 ToWorker = Load | Ask | Count | Cancel
-FromWorker = Progress | Ready | NotLoaded | Piece | Answer | Scored | Counted | Failed
+FromWorker = Progress | Ready | NotLoaded | Working | Piece | Answer | Scored | Counted | Failed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
