@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from cds_service.record import text
 from cds_service.record.facts import Absence, Reason
@@ -21,8 +21,11 @@ REASONS = {
 NOTHING_THERE = frozenset({"none found", "none reported"})
 
 
-def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list[Absence]:
-    """One Absence for each part that was not obtained, and for each expected type that was not asked for."""
+def absences(retrieved: Mapping[str, Answer], expected: Collection[str], seen: Collection[str]) -> list[Absence]:
+    """One Absence for each part that was not obtained, and for each expected type that was not asked for.
+
+    ``seen`` names the types of which the record holds a resource, whatever part it came with.
+    """
     found: list[Absence] = []
     present: set[str] = set()
     nothing: dict[str, tuple[Reason, str]] = {}
@@ -43,7 +46,7 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str]) -> list
             found.append(Absence(kind, reason, text.clean(detail, 200)))
     told = {a.what for a in found}
     found += [Absence(k, *r) for k, r in nothing.items() if k not in present and k not in told]
-    known = present | told | nothing.keys() | _types(retrieved.values())
+    known = {*present, *told, *nothing, *seen}
     found += [Absence(k, Reason.NOT_ASKED) for k in dict.fromkeys(expected) if k not in known]
     return found
 
@@ -65,8 +68,3 @@ def _reported(answer: Answer) -> list[Absence]:
         return []
     said = text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200)
     return [Absence(answer.resource_type, Reason.FAILED, said)]
-
-
-def _types(answers: Iterable[Answer]) -> set[str]:
-    kinds = {type(view): view for a in answers for page in a.resources for view in page.views}
-    return {view.resourceType for view in kinds.values()}

@@ -83,7 +83,7 @@ def build(
         requests=made_requests,
         goals=goals,
         orders=orders(scope, draft_orders, selections),
-        absences=absences(retrieved, expected),
+        absences=absences(retrieved, expected, found.types),
         truncated=_truncated(retrieved, cut_reports + cut_documents),
         faults=found.faults,
         excluded=scope.excluded,

@@ -61,6 +61,11 @@ class Gathered(Struct):
         """The items of one type."""
         return cast("Sequence[tuple[V, str, str, bool]]", self.items.get(kind, ()))
 
+    @property
+    def types(self) -> set[str]:
+        """Resource types of which there is one at least."""
+        return {items[0][0].resourceType for items in self.items.values()}
+
 
 def gathered(retrieved: Mapping[str, Answer]) -> Gathered:
     """Sort what was retrieved. A resource met twice stands once, in its newest version."""

@@ -12,20 +12,22 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 from msgspec.structs import force_setattr as write
 
 from cds_service.record import text, times, values
-from cds_service.record.coding import Coded, coded
+from cds_service.record.coding import NOTHING, Coded, coded
 from cds_service.record.facts import Reading, Refusal
 from cds_service.record.patient import Whose
 from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
 from cds_service.record.units import Conversion, conversion_for, plain, table
-from fhir_adapters.read.datatypes import CodeableConcept, Coding, Quantity
-from fhir_adapters.read.observation import NONE, ComponentView, ObservationView
+from fhir_adapters.read.datatypes import Quantity
+from fhir_adapters.read.observation import NONE, ComponentView, ObservationView, code_of, interpretations
+from fhir_adapters.read.tolerant import Misfit
 
 USABLE = frozenset({"final", "amended", "corrected", "preliminary"})
 JUDGED = frozenset({"status", "code", "subject", "component", "dataAbsentReason", "focus", *values.KINDS})
+LONGEST = 3 * text.CACHED  # characters of what observations share, beyond which it is not kept
 ISSUED = "time of issue: time of sampling not given"
 UNNAMED = Coded((), "Observation without a name", note="no code")
 Items = Sequence[tuple[ObservationView, str, str, bool]]
@@ -50,34 +52,48 @@ class Found(Struct):
 
 
 class Usual(Struct, frozen=True, gc=False):
-    """Everything the short way needs to know of a code and a unit. ``key`` is '' for a code units.toml does not know."""
+    """What observations of one code, unit, range and flag share. ``key`` is '' for a code units.toml does not know."""
 
     name: Coded
     key: str
     unit: str
-    low: Decimal
-    high: Decimal
+    least: Decimal
+    most: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    flags: tuple[str, ...]
     conversion: Conversion | None = None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def usual(
-    system: str | None, code: str | None, display: str | None, words: str | None,
-    unit: str | None, unit_code: str | None, unit_system: str | None,
-) -> Usual | None:  # fmt: skip
-    """A measurement in a unit that needs no remark, about whose name there is nothing to remark; else None."""
-    if sum(len(part or "") for part in (system, code, display, words, unit, unit_code, unit_system)) > 2 * text.CACHED:
+    code: bytes, limits_: bytes, flagged: bytes, unit: str | None, unit_code: str | None, unit_system: str | None
+) -> Usual | None:
+    """A measurement in a unit that needs no remark, about whose code and flag there is nothing to remark; else None."""
+    if len(code) + len(limits_) + len(flagged) + sum(map(len, filter(None, (unit, unit_code, unit_system)))) > LONGEST:
         raise text.Oversize
-    name = coded(CodeableConcept(coding=[Coding(system, code, display)], text=words))
-    concept = name.concept
-    if name.note or not name.label:
+    name, damaged = named(Raw(code))
+    flags, said = interpret(interpretations(Raw(flagged)))
+    if damaged or name.note or not name.label or said:
         return None
-    if concept is None:
-        return Usual(name, "", text.label(unit or unit_code or ""), values.LEAST, values.MOST)
-    if concept.kind != "number":
+    quantity, known = Quantity(unit=unit, code=unit_code, system=unit_system), name.concept
+    if known is None:
+        low, high = limits(Raw(limits_), quantity, name, None)
+        printed = text.label(unit or unit_code or "")
+        return Usual(name, "", printed, values.LEAST, values.MOST, low, high, flags)
+    found = conversion_for(known.key, name.code, unit, unit_code, unit_system) if known.kind == "number" else ""
+    if isinstance(found, str):
         return None
-    found = conversion_for(concept.key, name.code, unit, unit_code, unit_system)
-    return None if isinstance(found, str) else Usual(name, concept.key, concept.unit, found.low, found.high, found)
+    low, high = limits(Raw(limits_), quantity, name, found)
+    return Usual(name, known.key, known.unit, found.low, found.high, low, high, flags, found)
+
+
+def named(code: Raw) -> tuple[Coded, bool]:
+    """The judged code of an observation, and whether it was there and could not be read."""
+    try:
+        return coded(code_of(code)), False
+    except Misfit:
+        return NOTHING, True
 
 
 class Reader:
@@ -103,10 +119,10 @@ class Reader:
 
     def _usual(self, view: ObservationView, reference: str) -> bool:
         """File the usual observation and say so; False leaves it to ``read``. Hot: every attribute is read at most once."""
-        quantity, subject, written, code = view.valueQuantity, view.subject, view.effectiveDateTime, view.code
+        quantity, subject, written = view.valueQuantity, view.subject, view.effectiveDateTime
         if (
             quantity is None or view.status != "final" or subject is None or subject.reference not in self.own
-            or written is None or code is None or quantity.comparator is not None or view.component is not None
+            or written is None or quantity.comparator is not None or view.component is not None
             or view.dataAbsentReason is not None or view.note is not None or view.damaged or view.focus is not None
             or view.modifierExtension is not None or view.valueCodeableConcept is not None
             or view.valueString is not None or view.valueInteger is not None or view.valueBoolean is not None
@@ -114,48 +130,29 @@ class Reader:
             or view.valueTime is not None or view.valuePeriod is not None or view.valueSampledData is not None
         ):  # fmt: skip
             return False
-        codings, number = code.coding, quantity.value
-        if (
-            codings is None
-            or len(codings) != 1
-            or number is None
-            or not number.is_finite()
-            or number.adjusted() < values.FINEST
-        ):
+        number = quantity.value
+        if number is None or not number.is_finite() or number.adjusted() < values.FINEST:
             return False
-        coding = codings[0]
         try:
             known = usual(
-                coding.system, coding.code, coding.display, code.text, quantity.unit, quantity.code, quantity.system
+                bytes(view.code), bytes(view.referenceRange), bytes(view.interpretation),
+                quantity.unit, quantity.code, quantity.system,
             )  # fmt: skip
         except text.Oversize:
             return False
         when = self.moments.get(written) or self._moment(written)
-        if known is None or when is None or not known.low <= number <= known.high:
+        if known is None or when is None or not known.least <= number <= known.most:
             return False
-        return self._file_usual(view, reference, known, when, quantity)
-
-    def _file_usual(
-        self, view: ObservationView, reference: str, known: Usual, when: datetime, quantity: Quantity
-    ) -> bool:
         conversion, name = known.conversion, known.name
-        flags: tuple[str, ...] = ()
-        if view.interpretation is not None:
-            flags, said = interpret(view.interpretation)
-            if said:
-                return False
-        low = high = None
-        if view.referenceRange is not NONE:
-            low, high = limits(view.referenceRange, quantity, name, conversion)
         reading = Reading(
             number=0, reference=reference, label=name.label, codes=name.codes, concept=known.key, time=when,
-            time_text=view.effectiveDateTime or "", status="final", value=quantity.value, unit=known.unit, low=low, high=high,
-            flags=flags,
+            time_text=written, status="final", value=number, unit=known.unit, low=known.low, high=known.high,
+            flags=known.flags,
         )  # fmt: skip
-        if conversion is not None and conversion.steps and quantity.value is not None:
-            write(reading, "value", conversion.apply(quantity.value))
+        if conversion is not None and conversion.steps:
+            write(reading, "value", conversion.apply(number))
             write(reading, "written", values.wrote(quantity))
-            write(reading, "written_value", quantity.value)
+            write(reading, "written_value", number)
             write(reading, "written_unit", conversion.unit)
         (self.usable[known.key] if known.key else self.others).append(reading)
         if view.identifier is not None:
@@ -197,7 +194,9 @@ class Reader:
             refusal, note = refusal or Refusal.MALFORMED, _and(note, "changed by an extension we do not know")
         if view.note is not None:
             note = _and(note, spoilt(view.note))
-        name = coded(view.code)
+        name, damaged = named(view.code)
+        if damaged:
+            refusal, note = refusal or Refusal.MALFORMED, _and(note, "unreadable: code")
         shared = (reference, moment, note, refusal, status)
         if view.component is None:
             self._file(view, name, shared, view)
@@ -263,10 +262,8 @@ class Reader:
             refusal = value.refusal
             if refusal is Refusal.NO_VALUE and view is parent and parent.hasMember and not value.text:
                 return  # a panel: its members are observations of their own
-        flags: tuple[str, ...] = ()
-        if view.interpretation is not None:
-            flags, said = interpret(view.interpretation)
-            note = _and(note, said)
+        flags, said = interpret(interpretations(view.interpretation))
+        note = _and(note, said)
         if not name.label:
             name, refusal = UNNAMED, refusal or Refusal.MALFORMED
         if name.note or value.note:

@@ -13,7 +13,7 @@ from cds_service.record import text
 from cds_service.record.coding import Coded, coded
 from cds_service.record.units import Conversion, conversion_for
 from fhir_adapters.read.datatypes import Annotation, CodeableConcept, Quantity
-from fhir_adapters.read.observation import ReferenceRange, ranges
+from fhir_adapters.read.observation import ranges
 
 FLAGS = frozenset({
     "H", "HH", "HU", "L", "LL", "LU", "A", "AA", "N", "HX", "LX", "POS", "NEG", "IND", "E", "D", "U", "B", "W", "S",
@@ -68,39 +68,11 @@ def spoilt_text(words: str) -> str:
 
 def limits(written: Raw, quantity: Quantity, name: Coded, conversion: Conversion | None) -> Limits:
     """The source's reference range in the reading's unit; only a range that is for everybody, and only one."""
-    if conversion is None or not conversion.steps:
-        try:
-            usual = _usual(bytes(written), quantity.unit, quantity.code)
-        except text.Oversize:
-            usual = None
-        if usual is not None:
-            return usual
-    return _limits(ranges(written), quantity, name, conversion)
-
-
-@lru_cache(maxsize=2048)
-def _usual(written: bytes, unit: str | None, code: str | None) -> Limits | None:
-    """One range with both ends in the unit of its value: what nearly every laboratory sends; else None."""
-    if len(written) + len(unit or "") + len(code or "") > text.CACHED:
-        raise text.Oversize
-    found = ranges(Raw(written))
-    if not found:
-        return None, None
-    low, high = found[0].low, found[0].high
-    if len(found) > 1 or found[0].type is not None or low is None or high is None:
-        return None
-    if low.unit != unit or high.unit != unit or low.code not in (None, code) or high.code not in (None, code):
-        return None
-    if low.value is None or high.value is None or not low.value.is_finite() or not high.value.is_finite():
-        return None
-    return (low.value, high.value) if low.value <= high.value else None
-
-
-def _limits(ranges: list[ReferenceRange], quantity: Quantity, name: Coded, conversion: Conversion | None) -> Limits:
-    if len(ranges) == 1:
-        fit = ranges[0]
+    found = ranges(written)
+    if len(found) == 1:
+        fit = found[0]
     else:
-        common = [r for r in ranges if not r.appliesTo and r.age is None and _normal(r.type)]
+        common = [r for r in found if not r.appliesTo and r.age is None and _normal(r.type)]
         if len(common) != 1:
             return None, None
         fit = common[0]

@@ -32,12 +32,37 @@ class ReferenceRange(Struct, gc=False):
     age: Range | None = None
 
 
+_CODE: msgspec.json.Decoder[CodeableConcept | None] = msgspec.json.Decoder(CodeableConcept | None)
+_CONCEPTS = msgspec.json.Decoder(list[CodeableConcept] | None)
 _RANGES = msgspec.json.Decoder(list[ReferenceRange] | None)
 NONE = Raw(b"")
 
 
+# A record repeats a few codes, flags and ranges hundreds of times: they are kept as written and read once.
+
+
+def code_of(written: Raw) -> CodeableConcept | None:
+    """``code``; None where there is none. Raises tolerant.Misfit where what stands there is no CodeableConcept."""
+    if not memoryview(written).nbytes:
+        return None
+    try:
+        return _CODE.decode(written)
+    except (ValueError, RecursionError):
+        return tolerant.single(written, CodeableConcept)
+
+
+def interpretations(written: Raw) -> list[CodeableConcept]:
+    """``interpretation``; empty where it cannot be read."""
+    if not memoryview(written).nbytes:
+        return []
+    try:
+        return _CONCEPTS.decode(written) or []
+    except (ValueError, RecursionError):
+        return tolerant.listed(written, CodeableConcept)
+
+
 def ranges(written: Raw) -> list[ReferenceRange]:
-    """The ranges of ``referenceRange``, read when they are wanted: a record repeats a few of them hundreds of times."""
+    """``referenceRange``; empty where it cannot be read."""
     if not memoryview(written).nbytes:
         return []
     try:
@@ -62,15 +87,15 @@ class ComponentView(Struct, gc=False):
     valueDateTime: str | None = None  # noqa: N815
     valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
-    interpretation: list[CodeableConcept] | None = None
-    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges`` where it is wanted
+    interpretation: Raw = NONE  # read by ``interpretations``
+    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges``
 
 
 class ObservationView(View, tag="Observation", gc=False):
     """A measurement or assertion. The value members are those of ComponentView."""
 
     status: str | None = None
-    code: CodeableConcept | None = None
+    code: Raw = NONE  # read by ``code_of``
     subject: Reference | None = None
     focus: list[Reference] | None = None
     effectiveDateTime: str | None = None  # noqa: N815
@@ -90,8 +115,8 @@ class ObservationView(View, tag="Observation", gc=False):
     valueDateTime: str | None = None  # noqa: N815
     valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
-    interpretation: list[CodeableConcept] | None = None
-    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges`` where it is wanted
+    interpretation: Raw = NONE  # read by ``interpretations``
+    referenceRange: Raw = NONE  # noqa: N815 - read by ``ranges``
     note: list[Annotation] | None = None
     identifier: list[Identifier] | None = None
     component: list[ComponentView] | None = None

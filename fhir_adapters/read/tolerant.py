@@ -55,6 +55,15 @@ def listed(body: Raw, struct: type[S]) -> list[S]:
     return found
 
 
+def single(body: Raw, struct: type[S]) -> S:
+    """A ``struct`` from JSON of any shape. Raises Misfit where it does not fit."""
+    try:
+        found: S = _struct_of(struct)(loose(body))
+    except (ValueError, RecursionError):
+        raise Misfit from None
+    return found
+
+
 @cache
 def _plan(struct: type[Struct]) -> dict[str, tuple[str, Fit]]:
     """JSON name → (attribute, how to fit it) for every member of a Struct."""

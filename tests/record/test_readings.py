@@ -277,6 +277,8 @@ def usual_and_others() -> list[dict[str, Any]]:
         {"code": concept("8480-6"), "valueQuantity": quantity("0e-999999", "mm[Hg]")}, {"code": {"text": "Something"}},
         {"code": concept("9999-1"), "valueQuantity": quantity("1e16", "x")}, {"code": {}},
         {"code": concept("9999-1"), "valueQuantity": quantity("1e-31", "x")}, {"valueQuantity": quantity("4.1", "mmol/L", code="x")},
+        {"code": {"coding": [*concept("2823-3")["coding"], {"system": "urn:local", "code": "K"}], "text": "K"}}, {"code": "K"},
+        {"code": 7}, {"code": None}, {"referenceRange": "3.5-5.1"}, {"interpretation": "H"},
         {"interpretation": [concept("H", "x")]}, {"interpretation": [{"text": "haemolysed"}]},
         {"note": [{"text": "haemolysed"}]}, {"status": "amended"}, {"subject": {"reference": "Patient/p2"}}, {"valueString": "x"},
     ]  # fmt: skip
