@@ -112,10 +112,15 @@ def _unseen_mind(missing: Sequence[str]) -> bool:
     return any(word.startswith("consciousness") for word in missing)
 
 
+_QSOFA = (("respiratory_rate",), ("systolic_bp",), ("gcs", "consciousness"))
+
+
 @record_logic("qsofa", Points, found="score text")
 def qsofa(rule: Rule, given: Points, situation: Situation) -> Iterator[Finding]:
     """qSOFA of adults: a flag to look closer, not a screening test for sepsis (SSC 2021)."""
-    if not _adult_with(situation, "respiratory_rate", "systolic_bp", "gcs", "consciousness"):
+    readings = situation.record.readings
+    recorded = sum(any(concept in readings for concept in item) for item in _QSOFA)
+    if (situation.age or 0) < ADULT or recorded < given.at:  # an item that is not recorded gives a bound no point
         return
     result = situation.score("qSOFA")
     if result.at_least is not None and result.at_least >= given.at:
