@@ -305,6 +305,12 @@ def test_a_missing_code_status_is_said_during_a_stay_where_it_matters(change: di
     assert [(f.key, f.missing) for f in found] == ([("code-status:missing", ())] if speaks else [])
 
 
+@pytest.mark.parametrize("reason", [Reason.FAILED, Reason.NOT_PERMITTED, Reason.NOT_ASKED, Reason.UNREADABLE])
+def test_a_code_status_that_may_stand_where_nobody_could_look_is_not_called_missing(reason: Reason) -> None:
+    unseen = [Absence("Observation", reason)]
+    assert on_record("code-status", record(born=born(80), encounters=[stay()], absences=unseen)) == []
+
+
 def test_pregnancy_is_mentioned_when_recorded_and_never_inferred() -> None:
     woman: dict[str, Any] = {"sex": "female", "born": born(30)}
     assert on_record("pregnancy", record(problems=[problem("Normal pregnancy")], **woman))

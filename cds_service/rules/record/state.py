@@ -60,7 +60,7 @@ def active_problem(rule: Rule, given: Groups, situation: Situation) -> Iterator[
 
 @record_logic("code-status", CodeStatus, found="status", missing="")
 def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator[Finding]:
-    """The newest code status; in hospital, that none is recorded."""
+    """The newest code status; in hospital, that none is recorded, where the observations were all seen."""
     record = situation.record
     stated = record.readings.get("code_status", ())
     directives: list[Fact] = [goal for goal in record.goals if goal.category == "code-status"]
@@ -70,8 +70,12 @@ def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator
         yield conclude(rule, "found", {"status": label}, key=label, facts=[newest, *directives])
     elif directives:
         yield conclude(rule, "found", {"status": listed([d.label for d in directives])}, facts=directives)
-    elif situation.stay is not None and ((situation.age or 0) >= given.ask_from_years or situation.problems("cancer")):
+    elif situation.stay is not None and record.looked_for("Observation") and _matters(given, situation):
         yield conclude(rule, "missing", {}, key="missing", tier=Tier.REMARK, facts=(situation.stay,))
+
+
+def _matters(given: CodeStatus, situation: Situation) -> bool:
+    return (situation.age or 0) >= given.ask_from_years or bool(situation.problems("cancer"))
 
 
 @record_logic("pregnancy", NoParameters, found="what")
