@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     assessment_ttl_s: int = Field(default=3600, gt=0)
     """Seconds a model's checked result is kept for the same record, prompt, engine and rules."""
     job_slots: int = Field(default=4, gt=0)
-    """Assessments made at once in one process."""
+    """Assessments made at once in one process, so requests an engine has from it at once (and four more for those a call
+    waits for). Raise it to what the engine runs together: 12 fills a batch of 16 in process; vLLM takes more."""
     job_depth: int = Field(default=200, gt=0)
     """Assessments that may wait; beyond half of it images are refused, beyond three quarters summaries."""
     job_age_s: int = Field(default=300, gt=0)
@@ -136,7 +137,9 @@ class Settings(BaseSettings):
     """Its kind: openai (any other), vllm, sglang, llama-server, llama-cpp-python, ollama, vertex, vertex-raw,
     vertex-openai."""
     text_revision: str = ""
-    """Commit of the model on the hub (in-process); pin it. A local folder is identified by a fingerprint."""
+    """Commit of the model on the hub (in-process); pin it. A local folder is identified by a fingerprint and refused when
+    another is pinned. Of a server: what you say it runs, printed with the model's name; change it with the weights, and
+    nothing made by the old ones is shown."""
     text_quantization: Literal["", "8bit", "4bit"] = ""
     """Smaller weights in process, CUDA with bitsandbytes only. Their quality has not been evaluated by the makers."""
     image_engine: Literal["none", "in-process", "openai", "vertex"] = "none"
@@ -150,7 +153,7 @@ class Settings(BaseSettings):
     image_profile: str = "openai"
     """Its kind."""
     image_revision: str = ""
-    """Commit of the model on the hub (in-process)."""
+    """As for text."""
     image_quantization: Literal["", "8bit", "4bit"] = ""
     """As for text."""
     image_test_weights: bool = False

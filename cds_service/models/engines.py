@@ -23,6 +23,7 @@ from fhir_adapters.outbound import Added, Outbound
 from fhir_adapters.server import Limits
 
 Name = Literal["text", "image"]
+SPARE = 4  # requests at once beside those of CDS_JOB_SLOTS: what a clinician waits for is made past the queue of jobs
 NEVER = 10**9  # failures: our own breaker watches engines, the door's would be a second one
 LIMITS = Limits(max_bytes=4 * 1024 * 1024, per_origin=64, failures_to_open=NEVER)
 
@@ -52,7 +53,9 @@ def build(settings: Settings, outbound: Outbound, metrics: Metrics, tracing: Tra
 
     def standing(name: Name) -> Standing | None:
         bare = _bare(settings, name, outbound)
-        return None if bare is None else Standing(bare, name, metrics, Bounds(), tracing)
+        return (
+            None if bare is None else Standing(bare, name, metrics, Bounds(slots=settings.job_slots + SPARE), tracing)
+        )
 
     return Engines(standing("text"), standing("image"))
 
@@ -103,6 +106,7 @@ def _over_http(settings: Settings, name: Name, model: str, outbound: Outbound) -
         headers=GoogleToken().headers if how.google and not key else _fixed(key),
         outbound=outbound,
         images=not text,
+        revision=settings.text_revision if text else settings.image_revision,
         test_weights=not text and settings.image_test_weights,
     )
 

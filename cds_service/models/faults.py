@@ -61,7 +61,7 @@ class NotReady(EngineUnavailable):
 
 
 class QueueFull(EngineUnavailable):
-    """Too many requests wait for the engine; raise its concurrency or give it more hardware."""
+    """Too many requests wait for the engine; raise CDS_JOB_SLOTS if it can take more at once, or give it more hardware."""
 
     reason = "queue_full"
 

@@ -62,7 +62,7 @@ log = telemetry.log(__name__)
 class Bounds(Struct, frozen=True, kw_only=True):
     """Concurrency and patience of one engine."""
 
-    slots: int = 8  # requests under way at once
+    slots: int = 8  # requests under way at once: the jobs of a process and some to spare
     queue: int = 64  # requests waiting for a slot
     oldest_s: float = 60.0  # a request that waited longer is shed
     patience_s: float = 120.0  # of a request that names no deadline

@@ -23,15 +23,21 @@ from cds_service.models.standing import Standing
 from cds_service.settings import Settings
 from tests.assessments.test_keys_and_snapshots import subject
 from tests.models import llama_server
-from tests.models.answering_engine import Server, obedient, serving
+from tests.models.answering_engine import Receive, Send, Server, obedient, reply, serving
 
 PROMPT = templates.load()["record-summary"]
 TASK = load_tasks(templates.load())["record-summary"]
 
 
 @asynccontextmanager
-async def ready(url: str, profile: str = "openai") -> AsyncIterator[Standing]:
-    settings = Settings(text_engine="openai", text_base_url=url, text_model="tiny", text_profile=profile)
+async def ready(url: str, profile: str = "openai", text_revision: str = "") -> AsyncIterator[Standing]:
+    settings = Settings(
+        text_engine="openai",
+        text_base_url=url,
+        text_model="tiny",
+        text_profile=profile,
+        text_revision=text_revision,
+    )
     async with engines.door(settings) as door:
         standing = engines.build(settings, door, Metrics()).text
         assert standing is not None
@@ -73,6 +79,35 @@ def slots_of(url: str) -> list[int]:
     """The context of each slot, by another page of the server."""
     with urllib.request.urlopen(f"{url}/slots", timeout=5) as answer:
         return [slot["n_ctx"] for slot in json.load(answer)]
+
+
+class Ollama(Server, kw_only=True):
+    """Lists what it has loaded, with the context it cuts longer prompts to in silence; nothing before it was asked."""
+
+    loaded: int
+    digest: str = "a2af6cc3eb7fa8be8504abaf9b04e88f17a119ec3f04a3addf55f92841195f5a"
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["path"] != "/api/ps":
+            await super().__call__(scope, receive, send)
+            return
+        model = {"name": "tiny:latest", "model": "tiny:latest", "context_length": self.loaded, "digest": self.digest}
+        other = {"name": "tiny:27b", "model": "tiny:27b", "context_length": 7, "digest": "0" * 64}
+        await reply(send, 200, {"models": [other, model] if self.loaded else []})
+
+
+async def test_ollama_is_asked_for_the_context_it_loaded_the_model_with_and_for_its_weights() -> None:
+    with serving(Ollama(obedient, loaded=3_072, listed="tiny:latest")) as server:
+        async with ready(server.url, "ollama") as standing:
+            assert standing.engine.capabilities.context_tokens == 3_072
+            assert standing.engine.identity.label == "openai tiny@a2af6cc3eb7f"
+            assert 0 < await facts_in_prompt(standing) < 50
+        async with ready(server.url, "ollama", text_revision="of the site") as standing:
+            assert standing.engine.identity.revision == "of the site"
+    with serving(Ollama(obedient, loaded=0)) as server:
+        async with ready(server.url, "ollama") as standing:
+            assert standing.engine.capabilities.context_tokens == 0
+            assert standing.engine.identity.revision == ""
 
 
 @pytest.mark.integration

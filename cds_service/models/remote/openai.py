@@ -159,9 +159,11 @@ class OpenAIStyle:
         headers: Headers,
         outbound: Outbound,
         images: bool,
+        revision: str = "",
         test_weights: bool = False,
     ) -> None:
-        self.identity = Identity(engine, model, test_weights=test_weights)
+        self.identity = Identity(engine, model, revision, test_weights)
+        self._revision = revision
         self.profile = profile
         self.envelope = envelope
         self._headers = headers
@@ -200,8 +202,6 @@ class OpenAIStyle:
             "logprobs": True,
             "top_logprobs": MOST_LIKELY,
         }
-        if self.profile.labels == "choice":
-            body["structured_outputs"] = {"choice": list(labels)}
         completion = await self.ask(body, request)
         told = _first(completion).logprobs
         if told is None or not told.content:
@@ -231,6 +231,10 @@ class OpenAIStyle:
         """See ``Probed`` (standing.py)."""
         self.capabilities = await probing.probed(self)
         self.counts = bool(self.profile.tokens) and await probing.counts_tokens(self)
+
+    def runs(self, digest: str) -> None:
+        """What the server says its weights are: their revision, where the site names none."""
+        self.identity = msgspec.structs.replace(self.identity, revision=self._revision or digest)
 
     async def aclose(self) -> None:
         """The door out is closed by who made it."""

@@ -26,6 +26,7 @@ from fhir_adapters import json_guard
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.server import Reply
 
+DIGITS = 12  # of a digest of weights, as Ollama's own list prints it
 LISTED = 5  # model ids a message names
 # one grey pixel: what it shows does not matter, only that it costs tokens
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
@@ -56,6 +57,10 @@ class Server(Protocol):
         """Tokens of a text."""
         ...
 
+    def runs(self, digest: str) -> None:
+        """The weights behind the model's name."""
+        ...
+
 
 async def probed(server: Server) -> Capabilities:
     """What the server showed that it can. Raises what ``Probed.probe`` (standing.py) says."""
@@ -65,7 +70,7 @@ async def probed(server: Server) -> Capabilities:
     if server.wants_images:
         await _sees_images(server)
     logprobs = await _scores_labels(server)
-    context = await _context(server) or listed
+    context = await _context(server) or await _loaded(server) or listed
     return msgspec.structs.replace(server.capabilities, logprobs=logprobs, context_tokens=context)
 
 
@@ -106,6 +111,16 @@ class _Generation(msgspec.Struct):
     n_ctx: int = 0  # of one slot
 
 
+class _Loaded(msgspec.Struct):
+    name: str
+    context_length: int = 0
+    digest: str = ""
+
+
+class _Running(msgspec.Struct):
+    models: list[_Loaded] = []
+
+
 class _Props(msgspec.Struct):
     default_generation_settings: _Generation = msgspec.field(default_factory=_Generation)
 
@@ -122,7 +137,7 @@ async def _lists_model(server: Server) -> int:
     except json_guard.JsonRefused:
         return 0
     wanted = server.identity.model
-    known = [model for model in listed if model.id in (wanted, f"{wanted}:latest")]
+    known = [model for model in listed if model.id in _names(wanted)]
     if listed and not known:
         names = ", ".join(model.id for model in listed[:LISTED])
         raise UnknownModel(f"the server does not serve '{wanted}'; it lists {names}")
@@ -140,6 +155,30 @@ async def _context(server: Server) -> int:
         return max(json_guard.decode(reply.body, _Props).default_generation_settings.n_ctx, 0)
     except json_guard.JsonRefused:
         return 0
+
+
+async def _loaded(server: Server) -> int:
+    """The context the model was loaded with (it is loaded: it has just answered), which this server cuts longer prompts
+    to without a word; 0: unknown. Notes the digest of its weights too."""
+    if not server.profile.running:
+        return 0
+    reply = await server.send("GET", f"{origin_of(server.envelope.url())}{server.profile.running}")
+    if reply.status != 200:
+        return 0
+    try:
+        running = json_guard.decode(reply.body, _Running).models
+    except json_guard.JsonRefused:
+        return 0
+    for model in running:
+        if model.name in _names(server.identity.model):
+            server.runs(model.digest[:DIGITS])
+            return max(model.context_length, 0)
+    return 0
+
+
+def _names(model: str) -> tuple[str, str]:
+    """How a server may list a model: Ollama adds the tag that stands for none."""
+    return model, f"{model}:latest"
 
 
 async def _obeys_schema(server: Server) -> None:

@@ -20,12 +20,13 @@ class EngineProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     title: str
     hint: str
     schema: Literal["json_schema", "structured_outputs", "json_object", "prompted"] = "json_schema"
-    labels: Literal["top_logprobs", "choice", "none"] = "top_logprobs"
+    labels: Literal["top_logprobs", "none"] = "top_logprobs"
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
     images: Literal["image_url", "none"] = "image_url"
     health: str = ""
     models: Literal["exact", "any"] = "exact"
     props: str = ""
+    running: str = ""
     salt: str = ""
     tokens: Literal["", "content", "prompt"] = ""
     stream: bool = False
