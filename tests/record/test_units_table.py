@@ -105,3 +105,31 @@ def test_the_code_decides_where_two_codes_of_a_concept_differ_in_meaning() -> No
 
 def test_a_unit_of_absurd_length_is_no_unit() -> None:
     assert isinstance(conversion_for("potassium", ("http://loinc.org", "2823-3"), "x" * 10_000, None, None), str)
+
+
+@pytest.mark.parametrize(
+    ("code", "concept"),
+    [
+        ("39789-3", "potassium"), ("39790-1", "potassium"), ("41656-0", "potassium"), ("39791-9", "sodium"),
+        ("39792-7", "sodium"), ("30350-3", "haemoglobin"), ("55782-7", "haemoglobin"), ("14743-9", "glucose"),
+        ("41652-9", "glucose"), ("19239-3", "lactate"), ("38875-1", "inr"), ("48067-3", "d_dimer_feu"),
+        ("48058-2", "d_dimer_ddu"), ("2110-5", "pregnancy_test"),
+    ],
+)  # fmt: skip
+def test_results_of_blood_gas_analysers_and_bedside_meters_are_those_of_the_laboratory(code: str, concept: str) -> None:
+    """Venous, capillary and arterial blood have LOINC codes of their own; whoever knows serum alone misses the first result."""
+    assert table().codes[("http://loinc.org", code)].key == concept
+
+
+@pytest.mark.parametrize(
+    ("concept", "code", "written"),
+    [
+        ("leukocytes", "6690-2", "thou/mcL"), ("leukocytes", "6690-2", "x10(3)/mcL"), ("platelets", "777-3", "bil/L"),
+        ("respiratory_rate", "9279-1", "rpm"), ("oxygen_saturation", "59408-5", "% saturation"),
+        ("hba1c", "4548-4", "% of total Hgb"), ("ph", "2744-1", "pH Unit"), ("egfr", "98979-8", "mL/min/1.73 sq. m"),
+    ],
+)  # fmt: skip
+def test_spellings_that_laboratories_print_are_read(concept: str, code: str, written: str) -> None:
+    found = conversion_for(concept, ("http://loinc.org", code), written, None, None)
+    assert isinstance(found, Conversion)
+    assert found.steps == ()
