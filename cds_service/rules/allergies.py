@@ -53,7 +53,11 @@ class Closeness(IntEnum):
 
 
 class Conflict(Struct, frozen=True):
-    """One drug against one allergy. ``through`` is the title of the class or side chain that ties them."""
+    """One drug against one allergy.
+
+    ``through`` is the title of the class or side chain that ties them, or the drugs with its side chain that the
+    culprit may have been.
+    """
 
     drug: str
     closeness: Closeness
@@ -112,13 +116,25 @@ def _tie(table: DrugTable, to: Allergen, drug: str, after_delayed: bool) -> Conf
             continue
         if to.ingredients & chain.members:
             return Conflict(drug, Closeness.SIDE_CHAIN, chain.title)
-        if _unspecified(table, to) & chain.members:
-            return Conflict(drug, Closeness.SIDE_CHAIN_OF_CLASS, chain.title)
+        if culprits := _unspecified(table, to) & chain.members:
+            return Conflict(drug, Closeness.SIDE_CHAIN_OF_CLASS, _some(culprits))
     return None
 
 
 def _unspecified(table: DrugTable, to: Allergen) -> frozenset[str]:
-    """Drugs the culprit may have been where only “penicillin” is recorded; aminopenicillins are the commonest."""
-    if "penicillin" not in to.classes or to.ingredients - {"penicillin"}:
+    """Drugs the culprit may have been where only “penicillin” or “cephalosporin” is recorded.
+
+    Those with the aminobenzyl side chain, amoxicillin and cefalexin among them, are taken by mouth and the commonest.
+    """
+    if to.ingredients - {"penicillin"}:
         return frozenset()
-    return table.classes["penicillin"].members & table.side_chains["aminobenzyl"].members
+    named = [table.classes[name].members for name in ("penicillin", "cephalosporin") if name in to.classes]
+    return frozenset[str]().union(*named) & table.side_chains["aminobenzyl"].members
+
+
+def _some(drugs: frozenset[str]) -> str:
+    """Up to three names: 'amoxicillin and ampicillin', 'cefaclor, cefadroxil, cefalexin and others'."""
+    first = sorted(drugs)[:3]
+    if len(drugs) > len(first):
+        return f"{', '.join(first)} and others"
+    return " and ".join((", ".join(first[:-1]), first[-1])) if len(first) > 1 else first[0]

@@ -66,13 +66,16 @@ class DrugTable:
             for phrase in row.get("allergen", ()):
                 allergens.setdefault(phrase, set()).add(f"class:{name}")
         self._allergens = Phrases(allergens)
+        self._vague = frozenset(name for name, row in table["classes"].items() if row.get("vague", False))
+        self._no_drug = Phrases({phrase: ["no drug"] for phrase in table["no-drug"]["words"]})
         self._allergen_codes: Mapping[str, str] = table["allergen-codes"]
         for target in self._allergen_codes.values():
             self.group([target])
         self.label_places: Mapping[str, str] = table["label-places"]
         self._require(self.label_places, "label-places")
         forms = table["forms"]
-        self._local, self._systemic = frozenset(forms["local"]), frozenset(forms["systemic"])
+        self._local = frozenset(forms["local"])
+        self._systemic = Phrases({phrase: ["systemic"] for phrase in forms["systemic"]})
         self._not_given = frozenset(forms["not_given"])
         self._found = lru_cache(CACHED)(self._match)
         self._found_allergen = lru_cache(CACHED)(self._allergen)
@@ -107,7 +110,7 @@ class DrugTable:
         contradicts = written if coded and written and coded.isdisjoint(written) else frozenset[str]()
         return Match(
             ingredients=coded if contradicts else coded | written,
-            local=not tokens.isdisjoint(self._local) and tokens.isdisjoint(self._systemic),
+            local=not tokens.isdisjoint(self._local) and not any(map(self._systemic.find_words, split)),
             not_given=not tokens.isdisjoint(self._not_given),
             contradicts=contradicts,
         )
@@ -115,6 +118,10 @@ class DrugTable:
     def allergen(self, label: str, codes: tuple[Code, ...] = ()) -> Allergen:
         """Map what an allergy is to. Foods, pollens and the like map to nothing."""
         return self._found_allergen(label, codes)
+
+    def no_drug(self, label: str) -> bool:
+        """True for an allergy whose words name a food, an animal or another thing that is no drug."""
+        return bool(self._no_drug.find(label))
 
     def _allergen(self, label: str, codes: tuple[Code, ...]) -> Allergen:
         ingredients: set[str] = set()
@@ -131,6 +138,10 @@ class DrugTable:
             for target in self._allergens.find(text):
                 kind, _, name = target.partition(":")
                 (classes if kind == "class" else ingredients).add(name)
+        for name in self._vague & classes:
+            named = ingredients.union(*(self.classes[other].members for other in classes - self._vague))
+            if named & self.classes[name].members:
+                classes.remove(name)
         return Allergen(frozenset(ingredients), frozenset(classes))
 
 

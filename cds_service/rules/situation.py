@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
@@ -33,6 +33,11 @@ class Drug(Struct, frozen=True):
         if self.match.local or self.match.not_given:
             return frozenset()
         return self.match.ingredients & members
+
+    @property
+    def called(self) -> str:
+        """The drug as the record names it."""
+        return called(self.fact, self.match.ingredients)
 
 
 class Kidney(Struct, frozen=True):
@@ -237,6 +242,14 @@ class Situation:
             if encounter.category.upper() in INPATIENT and encounter.status in OPEN and not ended:
                 return encounter
         return None
+
+
+def called(fact: Fact, known_as: Iterable[str]) -> str:
+    """A fact by its label; where the record has a bare code for one, by what the rules know: 'amoxicillin (code 723)'."""
+    if all(fact.label != code.code for code in fact.codes):
+        return fact.label
+    known = ", ".join(sorted(known_as))
+    return f"{known} (code {fact.label})" if known else f"code {fact.label}"
 
 
 def names(members: Sequence[str] | frozenset[str]) -> str:

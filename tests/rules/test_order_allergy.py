@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from checking import allergy, drug_order, imaging_order, on_orders, one, with_order
+from feeding_records import record
 
 from cds_service.record.facts import Allergy, Code
 from cds_service.rules.catalogue import Severity
@@ -37,6 +38,13 @@ def ties(drug: str, *allergies: Allergy) -> list[str]:
         ("Aztreonam", "Penicillin", None),
         ("Cefoxitin", "Penicillin G", "chain"),
         ("Meropenem", "Penicillin", None),
+        ("Amoxicillin", "Cephalosporins", "chain_unknown"),
+        ("Amoxicillin", "Cefazolin", None),
+        ("Aztreonam", "Cephalosporins", None),
+        ("Penicillin G", "Cephalosporins", None),
+        ("Amoxicillin", "Bicillin L-A", "class"),
+        ("Iohexol injection", "Contrast media", "class"),
+        ("Iohexol injection", "Gadolinium-containing contrast media", None),
         ("Meropenem", "Imipenem", "class"),
         ("Sulfamethoxazole / trimethoprim", "Sulfa", "class"),
         ("Sulfasalazine", "Sulfamethoxazole", "class"),
@@ -149,3 +157,79 @@ def test_a_severe_contrast_reaction_is_critical_only_where_contrast_is_ordered()
     )
     assert (ordered.severity, open_.severity) == (Severity.CRITICAL, Severity.WARNING)
     assert "if contrast is given" in open_.summary
+
+
+def test_of_an_unnamed_culprit_the_card_says_which_drugs_it_may_have_been() -> None:
+    of_class = {"Cefalexin": "Penicillin", "Ampicillin": "Cephalosporins"}
+    said = [
+        one(on_orders("allergy-drug", with_order(drug_order(drug), allergies=[allergy(name, "Hives")]))).summary
+        for drug, name in of_class.items()
+    ]
+    assert said == [
+        "Cefalexin shares a side chain with amoxicillin and ampicillin; allergy recorded: Penicillin (Hives)",
+        "Ampicillin shares a side chain with cefaclor, cefadroxil, cefalexin and others;"
+        " allergy recorded: Cephalosporins (Hives)",
+    ]
+
+
+def test_what_the_record_has_as_a_bare_code_is_called_by_the_name_the_rules_know() -> None:
+    drug = drug_order("723", rxnorm="723")
+    coded = allergy("91936005", codes=(Code("http://snomed.info/sct", "91936005"),))
+    finding = one(on_orders("allergy-drug", with_order(drug, allergies=[coded])))
+    assert finding.summary == (
+        "amoxicillin (code 723) is one of the penicillins;"
+        " allergy recorded: penicillins (code 91936005) (reaction not recorded)"
+    )
+
+
+@pytest.mark.parametrize("name", ["Contrast media", "Contrast", "IV contrast", "contrast agents"])
+@pytest.mark.parametrize("study", ["CT chest with contrast", "MRI brain with contrast"])
+def test_a_reaction_to_contrast_of_no_recorded_class_is_said_before_either_class(name: str, study: str) -> None:
+    found = on_orders("contrast-allergy", with_order(imaging_order(study), allergies=[allergy(name, "Anaphylaxis")]))
+    assert one(found).severity is Severity.CRITICAL
+    assert "of which class is not recorded" in one(found).summary
+
+
+@pytest.mark.parametrize("name", ["IVP dye", "X-ray dye", "Iodinated (non-ionic) contrast media", "CT contrast"])
+def test_words_for_iodinated_contrast_are_no_gadolinium(name: str) -> None:
+    allergies = [allergy(name, "Hives")]
+    ct = on_orders("contrast-allergy", with_order(imaging_order("CT chest with contrast"), allergies=allergies))
+    assert "this class of contrast" in one(ct).summary
+    mri = on_orders("contrast-allergy", with_order(imaging_order("MRI brain with contrast"), allergies=allergies))
+    assert mri == []
+
+
+def unchecked(*allergies: Allergy) -> list[tuple[str, Severity]]:
+    subject = with_order(drug_order("Amoxicillin 500 mg"), allergies=allergies)
+    return [(f.summary, f.severity) for f in on_orders("allergies-not-checked", subject)]
+
+
+def test_an_allergy_to_a_drug_the_rules_do_not_know_is_said_to_be_not_checked() -> None:
+    said = "Ordered drugs not checked against recorded allergies not known to the rules: Housemycin"
+    assert unchecked(allergy("Housemycin", "Rash", category=("medication",))) == [(said, Severity.INFO)]
+    assert unchecked(allergy("Housemycin")) == [(said, Severity.INFO)]
+    assert unchecked(allergy("Housemycin", "Anaphylaxis")) == [(said, Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        allergy("Penicillin"),
+        allergy("Sulfa"),
+        allergy("House dish", category=("food",)),
+        allergy("House tree", category=("environment",)),
+        allergy("Peanuts"),
+        allergy("Latex", category=("medication",)),
+        allergy("Housemycin", active=False),
+        allergy("Housemycin", negated=True),
+        allergy("No known allergies", no_known=True),
+    ],
+)
+def test_known_drugs_foods_and_allergies_that_do_not_hold_are_not_called_unchecked(made: Allergy) -> None:
+    assert unchecked(made) == []
+
+
+def test_unchecked_allergies_are_said_once_for_all_drafts_of_a_call() -> None:
+    drafts = [drug_order("Amoxicillin"), drug_order("Ibuprofen")]
+    subject = record(orders=drafts, allergies=[allergy("Housemycin"), allergy("House cure")])
+    assert one(on_orders("allergies-not-checked", subject)).summary.endswith("Housemycin, House cure")

@@ -30,6 +30,8 @@ def egfr(value: int) -> Any:
         ("opioid-benzodiazepine", "Tramadol 50 mg", "diazepam [Valium]"),
         ("nsaid-anticoagulant", "Ibuprofen 400 mg", "apixaban 5 mg"),
         ("nsaid-anticoagulant", "Naproxen 500 mg", "Warfarin 3 mg"),
+        ("nsaid-anticoagulant", "Ibuprofen 400 mg soft gel", "apixaban 5 mg"),
+        ("opioid-benzodiazepine", "Tylenol #3", "Klonopin 1 mg"),
         ("anticoagulant-duplicate", "Enoxaparin 40 mg", "apixaban 5 mg"),
         ("hyperkalaemia-pair", "Spironolactone 25 mg", "Lisinopril 10 mg"),
         ("hyperkalaemia-pair", "potassium chloride 20 mmol", "Losartan 50 mg"),

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from cds_service.record.facts import Allergy, Order
 from cds_service.rules.allergies import Closeness, Conflict, allergen, conflicts, delayed, severe, speaking
 from cds_service.rules.catalogue import Finding, Rule
+from cds_service.rules.drugs import Allergen
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
-from cds_service.rules.situation import Situation
+from cds_service.rules.situation import Drug, Situation, called
 
 _TEXT = {
     Closeness.SAME: "same",
@@ -56,18 +57,22 @@ def allergy_drug(rule: Rule, given: NoParameters, situation: Situation, order: O
     if not drug.match.ingredients:
         return
     for allergy in speaking(situation):
-        found = conflicts(
-            situation.tables.drugs, allergen(situation, allergy), drug.match.ingredients, delayed(allergy)
-        )
+        to = allergen(situation, allergy)
+        found = conflicts(situation.tables.drugs, to, drug.match.ingredients, delayed(allergy))
         if found:
             worst = max(found, key=lambda conflict: conflict.closeness)
-            yield _finding(rule, order, allergy, worst)
+            yield _finding(rule, order, drug, allergy, _named(situation, allergy, to), worst)
 
 
-def _finding(rule: Rule, order: Order, allergy: Allergy, worst: Conflict) -> Finding:
+def _named(situation: Situation, allergy: Allergy, to: Allergen) -> str:
+    """The allergy as the record names it, else by the classes or drugs its code stands for."""
+    return called(allergy, [situation.tables.drugs.classes[name].title for name in to.classes] or to.ingredients)
+
+
+def _finding(rule: Rule, order: Order, drug: Drug, allergy: Allergy, named: str, worst: Conflict) -> Finding:
     words = {
-        "drug": order.label,
-        "allergy": allergy.label,
+        "drug": drug.called,
+        "allergy": named,
         "reaction": reaction(allergy),
         "through": worst.through,
     }
@@ -84,9 +89,16 @@ def _finding(rule: Rule, order: Order, allergy: Allergy, worst: Conflict) -> Fin
     )
 
 
-@order_logic("contrast-allergy", ContrastAllergy, found="study allergy reaction", unstated="study allergy reaction")
+@order_logic(
+    "contrast-allergy",
+    ContrastAllergy,
+    **dict.fromkeys(("found", "unstated", "unknown_class"), "study allergy reaction"),
+)
 def contrast_allergy(rule: Rule, given: ContrastAllergy, situation: Situation, order: Order) -> Iterator[Finding]:
-    """An earlier reaction to the same class of contrast. Shellfish and iodine are no reason to say anything."""
+    """An earlier reaction to the same class of contrast, or to contrast of a class that nobody recorded.
+
+    Shellfish and iodine are no reason to say anything.
+    """
     study = situation.study(order)
     if order.resource_type != "ServiceRequest" or not (study.iodinated or study.gadolinium):
         return
@@ -96,10 +108,12 @@ def contrast_allergy(rule: Rule, given: ContrastAllergy, situation: Situation, o
         named = to.ingredients.union(*(situation.tables.drugs.classes[name].members for name in to.classes))
         if named.isdisjoint(wanted):
             continue
+        either = not (named.isdisjoint(given.iodinated.members) or named.isdisjoint(given.gadolinium.members))
+        given_for_sure = study.stated or study.contrast
         yield conclude(
             rule,
-            "found" if study.stated or study.contrast else "unstated",
-            {"study": order.label, "allergy": allergy.label, "reaction": reaction(allergy)},
+            ("unknown_class" if either else "found") if given_for_sure else "unstated",
+            {"study": order.label, "allergy": _named(situation, allergy, to), "reaction": reaction(allergy)},
             key=f"{allergy.label}:{order.label}",
             tier=tier(allergy) if study.stated else Tier.REMARK if tier(allergy) is Tier.REMARK else Tier.ORDINARY,
             facts=(allergy, order),

@@ -34,7 +34,8 @@ class Start(Given, frozen=True):
 )
 def metformin_start(rule: Rule, given: Start, situation: Situation, order: Order) -> Iterator[Finding]:
     """eGFR below 30: contraindicated; 30–45: not started, an ongoing one reassessed; unknown: to be asked first."""
-    if not situation.drug(order).among(given.metformin.members):
+    drug = situation.drug(order)
+    if not drug.among(given.metformin.members):
         return
     kidney = situation.kidney
     ongoing = [drug.fact for drug in situation.drugs if drug.among(given.metformin.members)]
@@ -60,7 +61,7 @@ def metformin_start(rule: Rule, given: Start, situation: Situation, order: Order
         yield conclude(
             rule,
             text,
-            {"drug": order.label, **kidney.words},
+            {"drug": drug.called, **kidney.words},
             key=text,
             tier=tier,
             facts=(order, *kidney.facts, *ongoing),

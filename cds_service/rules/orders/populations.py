@@ -215,7 +215,7 @@ def _toxic(toxic: Toxic | None, dose: Dose, kilograms: Decimal | None) -> tuple[
 
 def _called(order: Order, drug: Drug, known_as: str) -> str:
     """The drug by the order's own name, up to its strength: 'acetaminophen'; ours where that name is another drug's."""
-    own = _STRENGTH.split(order.label, maxsplit=1)[0].strip(" ,;:-([")
+    own = _STRENGTH.split(order.label, maxsplit=1)[0].strip(" ,;:-([#")
     return own if own and not drug.match.contradicts else known_as
 
 

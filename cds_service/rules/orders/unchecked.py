@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.record.facts import Order
+from cds_service.record.facts import Allergy, Order
+from cds_service.rules.allergies import allergen, severe, speaking
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.kinds import Kind
-from cds_service.rules.logic import Given, conclude, order_logic
-from cds_service.rules.situation import DRUG_ORDERS, Situation, names
+from cds_service.rules.logic import Given, Tier, conclude, order_logic
+from cds_service.rules.record.allergies import listed
+from cds_service.rules.situation import DRUG_ORDERS, Situation, called, names
 
 
 class NoParameters(Given, frozen=True):
@@ -20,7 +22,7 @@ def order_not_checked(rule: Rule, given: NoParameters, situation: Situation, ord
     """A drug without a known ingredient, an imaging order without a modality, an order of unknown kind or type."""
     text = _why(situation, order)
     if text:
-        label = order.label or order.resource_type
+        label = called(order, ()) or order.resource_type
         yield conclude(
             rule,
             text,
@@ -66,8 +68,38 @@ def medications_not_checked(rule: Rule, given: NoParameters, situation: Situatio
     if not situation.unmapped or not drafts or drafts[0].fact is not order:
         return
     unmapped = situation.unmapped
-    words = {"order": order.label, "count": len(unmapped), "names": ", ".join(m.label for m in unmapped[:3])}
+    known_by = ", ".join(called(m, ()) for m in unmapped[:3])
+    words = {"order": order.label, "count": len(unmapped), "names": known_by}
     yield conclude(rule, "found", words, facts=(order, *unmapped[:10]), order=order, worse=float(len(unmapped)))
 
 
-CHECKS = (order_not_checked, drug_name_mismatch, medications_not_checked)
+@order_logic("allergies-not-checked", NoParameters, found="order names")
+def allergies_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
+    """Recorded drug allergies no rule knows: said once, with the first drug order of the call; raised by a severe one."""
+    drafts = situation.drafts
+    if not drafts or drafts[0].fact is not order:
+        return
+    unknown = [allergy for allergy in speaking(situation) if _unknown_drug(situation, allergy)]
+    if unknown:
+        words = {"order": order.label, "names": listed([called(a, ()) for a in unknown])}
+        yield conclude(
+            rule,
+            "found",
+            words,
+            key="+".join(sorted(a.label for a in unknown)),
+            tier=Tier.RAISED if any(map(severe, unknown)) else Tier.ORDINARY,
+            facts=(order, *unknown[:10]),
+            order=order,
+            worse=float(len(unknown)),
+        )
+
+
+def _unknown_drug(situation: Situation, allergy: Allergy) -> bool:
+    """True for an allergy that may be to a drug and that drugs.toml maps to nothing."""
+    to = allergen(situation, allergy)
+    if to.ingredients or to.classes or not allergy.label or situation.tables.drugs.no_drug(allergy.label):
+        return False
+    return not allergy.category or not {"medication", "biologic"}.isdisjoint(allergy.category)
+
+
+CHECKS = (order_not_checked, drug_name_mismatch, medications_not_checked, allergies_not_checked)
