@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cds_service.imaging.seen import Kind, Refused
+from fhir_adapters.dicom import volumes
 from fhir_adapters.dicom.description import Header
 
 KINDS: dict[str, Kind] = {
@@ -60,5 +61,7 @@ def view(header: Header) -> str:
 
 
 def mirrored(header: Header, kind: Kind) -> bool:
-    """True where the rows of a radiograph run to the patient's right: it is shown as radiographs are looked at."""
-    return kind == "radiograph" and bool(header.orientation) and header.orientation[0].startswith("R")
+    """True where the rows run to the patient's right: an image is shown with the patient's left at its right edge."""
+    if kind == "radiograph":
+        return bool(header.orientation) and header.orientation[0].startswith("R")
+    return volumes.plane(header.axes) in ("axial", "coronal") and header.axes is not None and header.axes[0][0] < 0

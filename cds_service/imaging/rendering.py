@@ -106,7 +106,8 @@ def _shown(slices: list[_Slice], kind: Kind, request: Render) -> Rendered:
     pictures: list[Picture] = []
     for each, (shown, taken) in zip(slices, _eight_bit(slices, kind, request), strict=True):
         header = each.image.header
-        if (refusal := gates.non_diagnostic(shown, kind)) and len(slices) == 1:
+        refusal = gates.non_diagnostic(shown, kind)
+        if refusal and len(slices) == 1:
             return Rendered(refused=refusal, headers=(Described(header=header),))
         flip = admission.mirrored(header, kind)
         picture, transform = medgemma_images.square(shown, mirrored=flip)
@@ -115,7 +116,16 @@ def _shown(slices: list[_Slice], kind: Kind, request: Render) -> Rendered:
         data, media_type = medgemma_images.encode(picture, request.encoding)
         steps.update(dict.fromkeys(taken))
         steps.update(dict.fromkeys(_geometry(transform.rows, transform.columns, flip=flip)))
-        pictures.append(Picture(data=data, media_type=media_type, transform=transform, frame=each.frame, header=header))
+        pictures.append(
+            Picture(
+                data=data,
+                media_type=media_type,
+                transform=transform,
+                frame=each.frame,
+                header=header,
+                blank=refusal is not None,
+            )
+        )
     return Rendered(kind=kind, pictures=tuple(pictures), steps=tuple(steps))
 
 

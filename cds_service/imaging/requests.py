@@ -53,6 +53,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     transform: Transform
     frame: int
     header: Header
+    blank: bool = False  # nothing can be seen in it: the first and last slices of a volume may be so, not all of them
 
 
 class Rendered(Struct, frozen=True, kw_only=True):

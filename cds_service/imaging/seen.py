@@ -36,6 +36,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     modality: str  # DICOM code: CR, DX, CT, MR, US …; '' where the object has none
     body_part: str  # 'CHEST', upper case; '' where neither header nor record says
     view: str = ""  # PA, AP, LATERAL …, '' where not given
+    plane: str = ""  # of slices: axial, coronal, sagittal; '' where not given
     laterality: str = ""  # 'L', 'R', 'B' of the part imaged, '' where not given or unpaired
     instances: tuple[read.Instance, ...] = ()
     transforms: tuple[Transform, ...] = ()

@@ -22,6 +22,7 @@ Reason = Literal[
 
 FOREIGN = frozenset({"other modality", "other body part", "canned text", "beside the point"})  # not about this image
 MOST_DROPPED = 0.2  # share of answers that may be discarded; with more, the whole read is
+FEWEST_SLICES = 10  # of a volume: a chest in slices of 5 mm has about 60
 SMALLEST, LARGEST = 0.001, 0.9  # of the square: a box outside these bounds shows nothing
 MIDDLE = 0.05  # how far over the middle of the image the centre of a sided structure may lie
 _MODALITIES = {
@@ -48,7 +49,17 @@ def admit(seen: Seen, catalogue: Catalogue) -> Kind | Refused:
     if kind.views and seen.view not in kind.views:
         what = "a lateral view" if seen.view.startswith("LATERAL") else "not known to be a frontal view"
         return Refused(reason=f"this is {what}; a read is made of PA and AP views alone", code="view")
-    return kind
+    return _volume_refused(seen) or kind if kind.prompt == "ct-volume" else kind
+
+
+def _volume_refused(seen: Seen) -> Refused | None:
+    """A scout, a study that is still being sent, or slices of another plane than the model was trained on."""
+    if len(seen.images) < FEWEST_SLICES:
+        count = "one slice" if len(seen.images) == 1 else f"{len(seen.images)} slices"
+        return Refused(reason=f"{count} of a volume; a read is made of at least {FEWEST_SLICES}", code="too-few-slices")
+    if seen.plane in ("coronal", "sagittal"):
+        return Refused(reason=f"the slices are {seen.plane}; a read is made of axial slices alone", code="view")
+    return None
 
 
 def words_fault(text: str, seen: Seen) -> Reason | None:

@@ -12,11 +12,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cds_service.imaging import admission, read
+from cds_service.imaging import admission, read, shown
 from cds_service.imaging.patient_check import PatientCheck
-from cds_service.imaging.requests import Picture, Render, Rendered, Source
-from cds_service.imaging.seen import Compared, Kind, Refused, Seen
-from cds_service.models import engine
+from cds_service.imaging.requests import Render, Rendered, Source
+from cds_service.imaging.seen import Kind, Refused, Seen
 from fhir_adapters.dicom import qido, selection, volumes
 from fhir_adapters.dicom.description import Header, Identity
 from fhir_adapters.dicom.dicomweb import DicomWeb
@@ -34,6 +33,7 @@ AUDITED = frozenset(
 FETCHED_AT_ONCE = 8
 SLICES_A_JOB = 8
 RADIOGRAPH_SERIES = 10  # of one study that are looked into
+VOLUME_SERIES = 6  # of one study that are looked into until one holds axial originals
 FILES = 2000  # of a folder
 FILE_S = 120.0
 
@@ -97,7 +97,7 @@ class Viewer:
             if not await asyncio.to_thread(path.is_file):
                 return Refused(reason="no such file", code="no-file")
             source = _Fetched(Source(path=str(path), frame=frame))
-            return _seen([await self._render((source,), deadline)], patient_check)
+            return shown.seen([await self._render((source,), deadline)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -121,7 +121,7 @@ class Viewer:
         try:
             source = await _fetch(self._server(archive), study, series, uid, deadline, frame)
             encoding: Literal["png", "jpeg"] = "jpeg" if of_volume else "png"
-            return _seen([await self._render((source,), deadline, encoding, boxes)], patient_check)
+            return shown.seen([await self._render((source,), deadline, encoding, boxes)], patient_check)
         except DicomError as error:
             return Refused(reason=error.reason, code=error.code)
 
@@ -138,12 +138,12 @@ class Viewer:
                 server.study(study_uid, deadline=deadline), server.series(study_uid, deadline=deadline)
             )
             if patient_check and (told := patient_check(qido.identity(row))).differs:
-                return _not_this_patient(told)
+                return shown.not_this_patient(told)
             series = selection.candidates(found, self._modalities())
             if not series:
                 return Refused(reason="no series of a modality that is read", code="no-series")
             if series[0].modality in selection.VOLUMES:
-                found_there = await self._volume(server, study_uid, series[0], patient_check, deadline)
+                found_there = await self._volume(server, study_uid, series, patient_check, deadline)
             else:
                 found_there = await self._radiograph(server, study_uid, series, patient_check, deadline)
             return found_there if isinstance(found_there, Refused) else replace(found_there, archive=archive)
@@ -186,22 +186,37 @@ class Viewer:
             return Refused(reason="no image for presentation in the study", code="no-image")
         of = places[chosen.uid][1]
         source = await _fetch(server, study, of.uid, chosen.uid, deadline)
-        return _seen([await self._render((source,), deadline)], check, of)
+        return shown.seen([await self._render((source,), deadline)], check, of)
 
     async def _volume(
-        self, server: DicomWeb, study: str, series: qido.Series, check: PatientCheck | None, deadline: float
+        self, server: DicomWeb, study: str, candidates: list[qido.Series], check: PatientCheck | None, deadline: float
     ) -> Seen | Refused:
-        instances = selection.volume(await server.instances(study, series.uid, deadline=deadline))
-        if len(instances) > 1 and not any(i.position for i in instances) and len(instances) <= FILES:
-            instances = selection.volume(await server.metadata(study, series.uid, deadline=deadline)) or instances
+        series, instances = await self._chosen(server, study, candidates[:VOLUME_SERIES], deadline)
         if not instances:
             return Refused(reason="no image for presentation in the study", code="no-image")
-        order, how = volumes.order([i.position for i in instances], instances[0].axes, [i.number for i in instances])
+        positions = [i.position for i in instances]
+        order, how = volumes.order(positions, instances[0].axes, [i.number for i in instances])
         picked = [instances[order[i]] for i in volumes.sample(len(order))]
         made = await self._slices(
             [partial(_fetch, server, study, series.uid, i.uid, deadline) for i in picked], series.modality, deadline
         )
-        return _seen(made, check, series, steps=(how, *_taken(len(picked), len(order))))
+        steps = (how, *shown.taken(len(picked), len(order)))
+        return shown.seen(made, check, series, steps=steps, warnings=shown.covered(positions, instances[0].axes))
+
+    async def _chosen(
+        self, server: DicomWeb, study: str, candidates: list[qido.Series], deadline: float
+    ) -> tuple[qido.Series, list[qido.Instance]]:
+        """The largest series of axial originals; where none has these, the nearest to it. All of one modality."""
+        found: list[tuple[qido.Series, list[qido.Instance]]] = []
+        for each in [series for series in candidates if series.modality == candidates[0].modality]:
+            instances = await server.instances(study, each.uid, deadline=deadline)
+            if len(instances) > 1 and not any(i.position for i in instances) and len(instances) <= FILES:
+                instances = await server.metadata(study, each.uid, deadline=deadline) or instances
+            slices = selection.volume(instances)
+            if slices and not any(selection.unfit(slices)):
+                return each, slices
+            found.append((each, slices))
+        return min(found, key=lambda one: (not one[1], selection.unfit(one[1])))
 
     async def _slices(self, fetches: Sequence[Fetch], modality: str, deadline: float) -> list[Rendered]:
         """CT slices in jobs of a few while the next are fetched; MR in one, since its grey values are the volume's."""
@@ -243,14 +258,15 @@ class Viewer:
         if first.modality not in selection.VOLUMES:
             views = {v: i for i, v in enumerate(selection.VIEWS)}
             best = min(range(len(good)), key=lambda i: views.get(admission.view(good[i][1]), len(views)))
-            return _seen([await self._render((await _opened(good[best][0]),), deadline)], check)
-        order, how = volumes.order(
-            [good[i][1].position for i in members], first.axes, [good[i][1].instance_number for i in members]
-        )
-        picked = [good[members[order[i]]][0] for i in volumes.sample(len(order))]
+            return shown.seen([await self._render((await _opened(good[best][0]),), deadline)], check)
+        chosen = selection.volume([_row(number, good[number][1]) for number in members])
+        positions, axes = [i.position for i in chosen], chosen[0].axes
+        order, how = volumes.order(positions, axes, [i.number for i in chosen])
+        picked = [good[int(chosen[order[i]].uid)][0] for i in volumes.sample(len(order))]
 
         made = await self._slices([partial(_opened, f) for f in picked], first.modality, deadline)
-        return _seen(made, check, steps=(how, *_taken(len(picked), len(order))))
+        steps = (how, *shown.taken(len(picked), len(order)))
+        return shown.seen(made, check, steps=steps, warnings=shown.covered(positions, axes))
 
     async def _render(
         self,
@@ -275,69 +291,6 @@ class Viewer:
         return ("DX", "CR", "CT", "MR", *(("US",) if "ultrasound" in self._allowed else ()))
 
 
-def _seen(
-    made: Sequence[Rendered], check: PatientCheck | None, series: qido.Series | None = None, steps: tuple[str, ...] = ()
-) -> Seen | Refused:
-    """Pictures put together. One slice that was refused, or is of somebody else, refuses them all."""
-    pictures: list[Picture] = []
-    agree: list[tuple[str, ...]] = []
-    for each in made:
-        for told in [check(identity) for identity in _identities(each)] if check else ():
-            if told.differs or not told.known:
-                return _not_this_patient(told)
-            agree.append(told.agree)
-        if each.refused is not None:
-            return each.refused
-        pictures += each.pictures
-    if len({p.header.study_uid for p in pictures}) > 1:
-        return Refused(reason="images of more than one study", code="uid-mismatch")
-    header = pictures[0].header
-    many = len(pictures) > 1
-    shape = header.shape
-    return Seen(
-        images=tuple(
-            engine.Image(p.data, p.media_type, f"SLICE {i}" if many else "") for i, p in enumerate(pictures, start=1)
-        ),
-        kind=made[0].kind,
-        modality=header.modality,
-        body_part=header.body_part or (series.body_part if series else ""),
-        view=admission.view(header),
-        laterality=header.laterality or (series.laterality if series else ""),
-        instances=tuple(
-            read.Instance(
-                study_uid=p.header.study_uid,
-                series_uid=p.header.series_uid,
-                instance_uid=p.header.instance_uid,
-                frame=p.frame,
-            )
-            for p in pictures
-        ),
-        transforms=tuple(p.transform for p in pictures),
-        steps=(*steps, *dict.fromkeys(step for each in made for step in each.steps)),
-        warnings=_warnings(header, made[0].kind, len(pictures)),
-        performed=header.performed,
-        size=(shape.rows, shape.columns) if shape else (0, 0),
-        compared=tuple(item for item in agree[0] if all(item in each for each in agree)) if agree else (),
-    )
-
-
-def _warnings(header: Header, kind: Kind, shown: int) -> tuple[str, ...]:
-    found, frames = [], header.shape.frames if header.shape else 1
-    if header.burned_in != "NO":
-        found.append("the header does not say that no text is burned into the image")
-    if kind == "radiograph" and not header.acquired:
-        found.append("the header names no exposure, detector or pixel spacing: what took the image is not known")
-    if kind == "radiograph" and len(header.orientation) > 1 and header.orientation[1].startswith("H"):
-        found.append("stored upside down: shown as stored")
-    if kind in ("ultrasound", "photo", "radiograph") and frames > shown:
-        found.append(f"{shown} of {frames} frames shown")
-    return tuple(found)
-
-
-def _identities(made: Rendered) -> list[Identity]:
-    return [d.header.identity for d in made.headers if d.header] + [p.header.identity for p in made.pictures]
-
-
 def _first(faults: BaseExceptionGroup[DicomError]) -> BaseException:
     """The first leaf: the tasks beside it were cancelled for it."""
     fault: BaseException = faults
@@ -357,13 +310,9 @@ async def _opened(file: Path) -> _Fetched:
     return _Fetched(Source(path=str(file)))
 
 
-def _not_this_patient(told: Compared) -> Refused:
-    if told.differs:
-        return Refused(reason=f"the images are of another patient: {told.differs} differs", code="other-patient")
-    return Refused(
-        reason="nothing says whose images these are: neither patient id nor birth date agrees", code="unknown-patient"
-    )
-
-
-def _taken(taken: int, of: int) -> tuple[str, ...]:
-    return (f"{taken} of {of} slices taken, evenly",) if taken < of else ()
+def _row(number: int, header: Header) -> qido.Instance:
+    """A file's header as a search would give it, with its place among the files as UID."""
+    return qido.Instance(
+        uid=str(number), sop_class=header.sop_class, image_type=header.image_type, intent=header.intent,
+        number=header.instance_number, acquisition=header.acquisition, position=header.position, axes=header.axes,
+    )  # fmt: skip

@@ -42,6 +42,7 @@ class Header(Struct, frozen=True, kw_only=True):
     laterality: str = ""
     orientation: tuple[str, ...] = ()  # (0020,0020): direction of the rows, of the columns
     instance_number: int = 0
+    acquisition: int = 0  # (0020,0012)
     position: Triple | None = None  # (0020,0032), mm
     axes: tuple[Triple, Triple] | None = None  # (0020,0037)
     frame_positions: tuple[Triple | None, ...] = ()  # enhanced objects

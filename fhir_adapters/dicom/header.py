@@ -93,6 +93,7 @@ def describe(dataset: Dataset) -> Header:
         laterality=code(dataset.get("ImageLaterality")) or code(dataset.get("Laterality")),
         orientation=_codes(dataset.get("PatientOrientation")),
         instance_number=number(dataset.get("InstanceNumber")),
+        acquisition=number(dataset.get("AcquisitionNumber")),
         position=triple(dataset.get("ImagePositionPatient")),
         axes=_axes(dataset),
         frame_positions=_frame_positions(dataset),

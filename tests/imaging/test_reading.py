@@ -180,6 +180,10 @@ async def test_an_engine_without_scores_is_asked_in_words_in_both_orders_and_the
         (chest(modality="MG"), "mammogram"),
         (chest(modality="DX", kind="photo"), "DX"),
         (chest(images=()), "no image"),
+        (chest_ct(1), "one slice of a volume"),
+        (chest_ct(9), "9 slices of a volume"),
+        (replace(chest_ct(), plane="coronal"), "the slices are coronal"),
+        (replace(chest_ct(), plane="sagittal"), "the slices are sagittal"),
     ],
 )
 async def test_an_image_that_is_not_admitted_is_refused_before_the_model_is_asked(
