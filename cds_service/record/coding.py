@@ -20,6 +20,8 @@ LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 MAX_CODINGS = 20
+DISAGREE = "its codes disagree: not interpreted"
+UNSYSTEMATIC = "code without system: not matched"
 Triple = tuple[str | None, str | None, str | None]
 _LOINC_SHAPE = re.compile(r"\d{1,7}-\d")
 
@@ -78,13 +80,13 @@ def _judge(triples: tuple[Triple, ...], words: str | None) -> Coded:
     concepts = {found.key for _, found in known}
     named = [text.label(n) for n in (words, *(t[2] for t in triples)) if n and n.strip()]
     if len(concepts) > 1:
-        return Coded(codes, named[0] if named else codes[0].code, note="its codes disagree: not interpreted")
+        return Coded(codes, named[0] if named else codes[0].code, note=DISAGREE)
     if known:
         code, concept = known[0]
         return Coded(codes, concept.label, concept, (code.system, code.code), _contradiction(concept, named))
     note = ""
     if any(not c.system and _LOINC_SHAPE.fullmatch(c.code) for c in codes):
-        note = "code without system: not matched"
+        note = UNSYSTEMATIC
     return Coded(codes, named[0] if named else (codes[0].code if codes else ""), note=note)
 
 
@@ -105,6 +107,14 @@ def _contradiction(concept: Concept, names: list[str]) -> str:
         ):
             return f"name '{name}' {CONTRADICTS} ({concept.label})"
     return ""
+
+
+@lru_cache(maxsize=4096)
+def meant(name: str) -> tuple[Concept, ...]:
+    """The concepts whose words a name holds: what it speaks of. Never a reason to treat it as one of them."""
+    folded = name.casefold()
+    found = (key for key, patterns in _stems().items() if any(pattern.search(folded) for pattern in patterns))
+    return tuple(table().concepts[key] for key in found)
 
 
 @cache

@@ -31,6 +31,7 @@ class Words(Struct, frozen=True):
     target_subject: re.Pattern[str]
     target_measures: frozenset[str]
     modalities: dict[str, re.Pattern[str]]
+    other_measure: re.Pattern[str]
 
 
 @cache
@@ -53,6 +54,7 @@ def words() -> Words:
         target_subject=_pattern(target["subject"]),
         target_measures=frozenset(target["measures"]),
         modalities={code: _pattern(text) for code, text in data["modality"].items()},
+        other_measure=_pattern(data["measurement"]["other"]),
     )
 
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
-from cds_service.grounding.language.suspicion import suspicious
 from cds_service.grounding.statement import Statement
 from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading, Record, Refusal
@@ -85,6 +84,5 @@ def _one(reading: Reading, zone: ZoneInfo, *, alone: bool) -> str:
     """'a newer result is not usable (2026-11-20 07:30: no value, “haemolysed, please repeat”)'."""
     assert reading.refusal is not None  # noqa: S101 - of ``unusable``
     which = "a newer result" if alone else f"a newer result of {reading.label}"
-    quoted = "" if suspicious(reading.text) else written(reading)
-    why = ", ".join(filter(None, (reading.refusal.value, quoted)))
+    why = ", ".join(filter(None, (reading.refusal.value, written(reading))))
     return f"{which} is not usable ({wording.moment(reading, zone)}: {why})"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.record import wording
+from cds_service.grounding.language.suspicion import suspicious
+from cds_service.record import unmatched, wording
 from cds_service.record.facts import Reading, Reason, Record
 
 NAMED = 3  # results named for each reason
@@ -34,10 +35,27 @@ def not_seen(record: Record) -> list[str]:
             by_reason.setdefault(absence.reason, []).append(NAMES.get(absence.what, absence.what))
     lines += [f"{reason.value}: {', '.join(sorted(set(names)))}" for reason, names in by_reason.items()]
     if record.refused:
-        lines.append(f"{len(record.refused)} results were not used: {_refused(record.refused)}")
+        count = len(record.refused)
+        lines.append(f"{count} result{' was' if count == 1 else 's were'} not used: {_refused(record.refused)}")
+    lines += _unjudged(record)
     if record.faults:
         lines.append(f"{record.faults.total()} resources could not be read: " + ", ".join(sorted(record.faults)))
     lines += record.truncated
+    return lines
+
+
+def _unjudged(record: Record) -> list[str]:
+    """Results that stand on the card though no rule could look at them: 'no rule judged Potassium 6.9 mmol/L on …'."""
+    why = {
+        "code is not known here": unmatched.uncoded(record),
+        "date is not exact": unmatched.inexact(record),
+    }
+    lines = []
+    for reason, readings in why.items():
+        if readings:
+            said = ", ".join(_refused_reading(reading) for reading in readings[:NAMED])
+            more = f" and {len(readings) - NAMED} more" if len(readings) > NAMED else ""
+            lines.append(f"no rule judged results whose {reason}: {said}{more}")
     return lines
 
 
@@ -58,10 +76,12 @@ def _refused_reading(reading: Reading) -> str:
     """The name, what the source wrote where it may be read, and the day or what stands for it."""
     said = reading.time_text[:10]
     day = f"on {said}" if len(said) == len("2026-11-20") else f"dated {said}" if said else ""
-    return " ".join(part for part in (reading.label, written(reading), day) if part)
+    name = "a result whose name is withheld" if suspicious(reading.label) else reading.label
+    return " ".join(part for part in (name, written(reading), day) if part)
 
 
 def written(reading: Reading) -> str:
-    """What the source wrote of a value no rule may use: '88.4 mg/dL', '“haemolysed, please repeat”'; '' where nothing."""
-    said = reading.written or (f"“{reading.text[:60]}”" if reading.text else "")
+    """What the source wrote of a value no rule may use: '88.4 mg/dL', '“haemolysed, please repeat”'; '' where nothing that
+    may be quoted."""
+    said = reading.written or (f"“{reading.text[:60]}”" if reading.text and not suspicious(reading.text) else "")
     return said or (wording.value(reading) if reading.value is not None else "")
