@@ -107,7 +107,7 @@ class ForeignFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         event: Event = {"event": "other package", "module": record.name, "exc_info": record.exc_info}
-        event |= get_contextvars()
+        event.update(get_contextvars())
         event = self._allow(None, record.levelname.lower(), event)
         event["event"] = _foreign_words(record)
         event.setdefault("where", [f"{record.filename}:{record.lineno}"])
