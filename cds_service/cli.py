@@ -25,6 +25,7 @@ rules = typer.Typer(help="List, switch and report the rules.", no_args_is_help=T
 services = typer.Typer(help="List and switch the CDS services.", no_args_is_help=True, rich_markup_mode=None)
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings; the environment (CDS_…) wins over it.")]
+PORTS = 65535
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -37,7 +38,7 @@ def fail(message: str) -> typer.Exit:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=PORTS)] = 8000,
     config: Config = None,
 ) -> None:
     """Run the service."""
@@ -53,7 +54,9 @@ def serve(
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after printing; exit 0 only if cards came.")] = False,
-    port: Annotated[int, typer.Option(help="Port to listen on; with --once a free one is picked.")] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; with --once a free one is picked.", min=1, max=PORTS)
+    ] = 8000,
     model: Annotated[
         str, typer.Option(help="ollama/MODEL, llama-server/MODEL, lmstudio/MODEL or BASE_URL#MODEL drafts too.")
     ] = "",

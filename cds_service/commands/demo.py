@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 
 from cds_service.app import create_app
@@ -20,8 +21,8 @@ from cds_service.commands import demo_model
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
 from cds_service.commands.terminal import occasion, print_cards, print_outcome
-from cds_service.errors import ConfigurationError, Unavailable
-from cds_service.serve import server
+from cds_service.errors import Unavailable
+from cds_service.serve import require_free, server, told_why
 from cds_service.settings import Settings
 from cds_service.settings_loading import load as load_settings
 from cds_service.web.simulator.patients import load_patients
@@ -103,22 +104,29 @@ def _settings(port: int, **overrides: Any) -> Settings:
 
 @asynccontextmanager
 async def _running(settings: Settings, port: int) -> AsyncIterator[asyncio.Task[None]]:
-    running = server(create_app(settings), HOST, port)
+    app = create_app(settings)
+    require_free(HOST, port, "choose another with --port, or make demo PORT=…")
+    running = server(app, HOST, port)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the cards are what is to be read
-    serving = asyncio.create_task(running.serve())
+    serving = asyncio.create_task(_serve(app, running))
     try:
-        await _started(running, serving, port)
+        await _started(running, serving)
         yield serving
     finally:
         running.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def _started(running: uvicorn.Server, serving: asyncio.Task[None], port: int) -> None:
+async def _serve(app: FastAPI, running: uvicorn.Server) -> None:
+    with told_why(app):
+        await running.serve()
+
+
+async def _started(running: uvicorn.Server, serving: asyncio.Task[None]) -> None:
     async with asyncio.timeout(START_S):
         while not running.started:
             if serving.done():
-                raise ConfigurationError(f"the service did not start: is port {port} in use? Choose one with PORT=")
+                serving.result()  # raises what kept it from starting
             await asyncio.sleep(0.01)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cds_service import telemetry, tracing
@@ -60,7 +62,7 @@ def parts_of(settings: Settings) -> Parts:
     settings.check()
     metrics = Metrics()
     telemetry.configure(settings.mode, withheld=metrics.count)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    _make(settings.state_dir)
     zone, cipher, pack = _zone(settings), load_cipher(settings), load_pack(settings.site_rules)
     gateway = Gateway(settings.database, settings.state_dir, count=metrics.rows, keep_days=settings.keep_days)
     if settings.audit_file is not None:
@@ -94,6 +96,15 @@ def parts_of(settings: Settings) -> Parts:
         tracing=traces,
         viewer=viewer_of(settings, outbound, dicomweb_url(settings)) if settings.imaging else None,
     )
+
+
+def _make(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigurationError(f"CDS_STATE_DIR {state_dir} cannot be made: {fault.strerror}") from None
+    if not os.access(state_dir, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"CDS_STATE_DIR {state_dir} cannot be written to by the service's user")
 
 
 def _zone(settings: Settings) -> ZoneInfo:
