@@ -25,7 +25,7 @@ from cds_service.record.units import table
 from cds_service.record.wording import DAY, level, minute, moment, partial
 
 LABEL = "extractive summary, no language model"
-REVISION = "3"  # raised with every change of what is picked or how it is worded
+REVISION = "4"  # raised with every change of what is picked or how it is worded
 MAX_STATEMENTS = 12  # of prompts/record-summary/schema.json, like the next two
 MAX_TEXT = 240
 MAX_FACTS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cds_service.grounding.evidence.evidence import SHOWN
+from cds_service.grounding.evidence.evidence import SHOWN, supposed
 from cds_service.grounding.evidence.literal import measured, name, reason
 from cds_service.grounding.evidence.source import source
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Problem, Reading
@@ -32,8 +32,9 @@ def result(newest: Reading, before: Reading | None, direction: str, zone: ZoneIn
 
 
 def problem(fact: Problem, zone: ZoneInfo, now: datetime) -> str:
-    """'Sepsis (new, 2026-11-20)', 'Asthma (2023-09-12)'."""
-    return _dated(name(fact.label), fact, zone, now if fact.active else None)
+    """'Sepsis (new, 2026-11-20)', 'Lung cancer, provisional (2026-09-22)'."""
+    label, doubt = name(fact.label), supposed(fact)
+    return _dated(f"{label}, {doubt}" if label and doubt else label, fact, zone, now if fact.active else None)
 
 
 def medication(fact: Medication, zone: ZoneInfo, now: datetime) -> str:

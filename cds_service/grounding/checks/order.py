@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.grounding.checks.anchors import Anchor, bits, bound
+from cds_service.grounding.checks.attribution import attribution
+from cds_service.grounding.checks.certainty import certainty
 from cds_service.grounding.checks.dates import anchor_dates
+from cds_service.grounding.checks.frequency import frequency
 from cds_service.grounding.checks.guarded import ALLERGY, guarded
 from cds_service.grounding.checks.hypothesis import MAX_CHANGES, hypothesis_fault
 from cds_service.grounding.checks.numbers import anchor_numbers
@@ -67,6 +70,9 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
     if isinstance(words[0], Reason):
         return words
     masks, marks = words
+    supposed = certainty(said, reached, masks, cited)
+    if supposed:
+        return supposed
     dates = anchor_dates(said, cited)
     if isinstance(dates, tuple):
         return dates
@@ -78,9 +84,12 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
     denied = _idle_denial(said, reached) or guarded(said, reached, values, cited, desk)
     if denied:
         return denied
-    names = _names(said.read, masks, len(cited))
+    names = _names(said.read, masks, cited)
     if isinstance(names, tuple):
         return names
+    mistaken = frequency(said, names, cited)
+    if mistaken:
+        return mistaken
     return _claim_fault(said, marks, reached, names, [*values, *dates], cited, desk)
 
 
@@ -106,14 +115,17 @@ def _claim_fault(
     )
 
 
-def _names(read: Sequence[Token], masks: Sequence[int], cited: int) -> list[Anchor] | Fault:
+def _names(read: Sequence[Token], masks: Sequence[int], cited: Sequence[Evidence]) -> list[Anchor] | Fault:
     """Name anchors; with one cited fact every word is about it."""
-    if cited == 1:
+    if len(cited) == 1:
         first = next((i for i, mask in enumerate(masks) if mask), 0)
         return [Anchor(first, len(masks) - 1, "name", 1)]
     found = mentions(read, masks)
     if isinstance(found, tuple):
         return found
+    mistaken = attribution(read, found, cited)
+    if mistaken:
+        return mistaken
     anchors: list[Anchor] = []
     for mention in found:
         if only_side(read, mention):

@@ -19,6 +19,7 @@ SHOWN = 200  # characters of a report or note that a fact line shows (record/wor
 _NOT_DONE = frozenset({"not-done", "not-taken"})
 _COARSE = (4, 7, 10)  # lengths of a year, a month, a day as FHIR writes them
 _NO_WORDS: frozenset[str] = frozenset()
+_SUPPOSED = frozenset({"unconfirmed", "provisional", "differential"})
 
 
 class Tense:
@@ -43,6 +44,7 @@ class Lexis(Struct, frozen=True):
 
     affirmed: frozenset[str]
     denied: frozenset[str]
+    hedged: frozenset[str]
     sources: tuple[Source, ...]
 
 
@@ -58,7 +60,13 @@ def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis
         denied.update(each.denied)
     names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named))
     (denied if denies else affirmed).update(names)
-    return Lexis(frozenset(affirmed), frozenset(denied), sources)
+    hedged = _only_hedged(sources, names) if any(each.hedged for each in sources) else _NO_WORDS
+    return Lexis(frozenset(affirmed), frozenset(denied), hedged, sources)
+
+
+def _only_hedged(sources: tuple[Source, ...], names: frozenset[str]) -> frozenset[str]:
+    plain = names.union(*(each.affirmed - each.hedged for each in sources))
+    return frozenset[str]().union(*(each.hedged for each in sources)) - plain
 
 
 class Evidence:
@@ -71,6 +79,7 @@ class Evidence:
         "amount",
         "denied",
         "fact",
+        "hedged",
         "limits",
         "sources",
         "tense",
@@ -90,6 +99,9 @@ class Evidence:
             self.unit = unit_of(printed.unit)
         words = lexis(tuple(strings(fact)), _named(fact), _denies(fact))
         self.affirmed, self.denied, self.sources = words.affirmed, words.denied, words.sources
+        self.hedged = words.hedged
+        if supposed(fact):
+            self.hedged = source(fact.label).affirmed
         self.tense = tense(fact)
         self._zone = zone
         self._days: tuple[dict[str, str], frozenset[str]] | None = None
@@ -115,6 +127,11 @@ def name_words(fact: Fact) -> frozenset[str]:
         return stems(fact.label.lower().partition(" ")[0])
     words = source(fact.label).affirmed
     return words - SHORT_FORMS.keys() or words
+
+
+def supposed(fact: Fact) -> str:
+    """'provisional', 'differential' or 'unconfirmed' of a problem nobody has confirmed; ''."""
+    return fact.verification if isinstance(fact, Problem) and fact.verification in _SUPPOSED else ""
 
 
 def standing(fact: Fact) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from cds_service.grounding.evidence.evidence import supposed
 from cds_service.grounding.evidence.source import source
 from cds_service.grounding.language.lexicon import stems
 from cds_service.record.facts import Event, Fact, Medication, Problem, Reading
@@ -169,7 +170,10 @@ def _listed(rest: str, cited: Sequence[Fact], item: Callable[[Fact, int], int]) 
 
 
 def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) -> int:
-    """End of 'Lisinopril 10 MG Oral Tablet, 10 mg once daily (new, 2026-02-11)' in ``rest`` from ``at``; -1 if it is not there."""
+    """End of 'Lisinopril 10 MG Oral Tablet, 10 mg once daily (new, 2026-02-11)' in ``rest`` from ``at``; -1 if it is not there.
+
+    A problem nobody has confirmed says so: 'Lung cancer, provisional (2026-09-22)'.
+    """
     label = name(fact.label)
     if (
         not label
@@ -180,6 +184,10 @@ def _held(rest: str, at: int, fact: Fact, zone: ZoneInfo, now: datetime | None) 
     ):
         return -1
     at += len(label)
+    if doubt := supposed(fact):
+        if not rest.startswith(f", {doubt}", at):
+            return -1
+        at += len(doubt) + 2
     if isinstance(fact, Medication) and fact.dose:
         dose = f", {fact.dose}"
         if rest.startswith(dose, at) and source(fact.dose).plain and not _lends_value(fact.dose):

@@ -8,9 +8,9 @@ from itertools import pairwise
 from msgspec import Struct
 
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import SHORT_FORMS, Kind, stem
+from cds_service.grounding.language.lexicon import HEDGES, SHORT_FORMS, Kind, stem
 from cds_service.grounding.language.suspicion import revealed, suspicious
-from cds_service.grounding.language.tokens import Numeral, Token, sentence
+from cds_service.grounding.language.tokens import Numeral, Sentence, Token, sentence
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -28,6 +28,7 @@ class Source(Struct, frozen=True, kw_only=True):
     pairs: frozenset[tuple[str, str]] = frozenset()  # words that stand side by side
     plain: bool = False  # quotable, and claims nothing beyond its name: no negation, tense, direction
     quotable: bool = False  # clean, and without words that are never shown
+    hedged: frozenset[str] = _NOTHING  # affirmed words that stand only beside "possible", "rule out", "risk of" …
     empty_denial: bool = False  # is nothing but a denial: 'Negative', 'Not detected', 'None'
 
 
@@ -58,6 +59,7 @@ def source(text: str) -> Source:
         if token.kind not in _WORDLESS:
             words = denied_words if index in denied else affirmed_words
             words.update(_stem(token, part) for part in token.word.split())
+    hedged = _hedged(said, denied)
     named = {token.payload for token in read if token.kind == Kind.CONTENT}
     quotable = Kind.FORBIDDEN not in said.kinds and Kind.MARKUP not in said.kinds
     return Source(
@@ -71,8 +73,31 @@ def source(text: str) -> Source:
         plain=quotable and said.kinds <= _PLAIN,
         quotable=quotable,
         negates=polarity.negates(said),
+        hedged=hedged,
         empty_denial=polarity.negates(said) and not named,
     )
+
+
+def _hedged(said: Sentence, denied: frozenset[int]) -> frozenset[str]:
+    """Words of the clauses that a hedge makes suppositions, unless they also stand in a clause without one."""
+    doubt = polarity.undoings(said)
+    doubt |= {i for i, token in enumerate(said.read) if token.word in HEDGES and token.kind != Kind.MONTH}
+    if not doubt:
+        return _NOTHING
+    supposed: set[str] = set()
+    plain: set[str] = set()
+    first = 0
+    ends = [i for i, token in enumerate(said.read) if token.kind == Kind.HARD]
+    for end in [*ends, len(said.read)]:
+        words = {
+            token.payload
+            for i, token in enumerate(said.read[first:end], first)
+            if token.kind == Kind.CONTENT and i not in denied
+        }
+        into = plain if doubt.isdisjoint(range(first, end)) else supposed
+        into.update(words)  # type: ignore[arg-type]
+        first = end + 1
+    return frozenset(supposed - plain)
 
 
 def _stem(token: Token, part: str) -> str:

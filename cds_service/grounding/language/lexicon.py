@@ -137,6 +137,7 @@ def _phrases() -> dict[tuple[str, str], tuple[int, Any]]:
     put(Kind.TENSE, "past", CLAIMS["tense"]["past_phrases"])
     put(Kind.TENSE, "family", CLAIMS["tense"]["family_phrases"])
     put(Kind.LIGHT, None, CLAIMS["comparison"]["limit_phrases"])
+    put(Kind.UNLESS_NAMED, "inference", CLAIMS["hedge"]["phrases"])
     for state in ("normal", "high", "low"):
         put(Kind.STATE, state, CLAIMS["state"][f"{state}_phrases"])
     for kind, name in (
@@ -165,6 +166,9 @@ TENSES: Mapping[str, str] = _inverse({k: v for k, v in CLAIMS["tense"].items() i
 BETTER_UP = frozenset(CLAIMS["trend"]["up_is_better"])
 BETTER_DOWN = frozenset(CLAIMS["trend"]["down_is_better"])
 SIDES: Mapping[str, str] = _inverse(CLAIMS["side"])
+HEDGES = frozenset([*CLAIMS["hedge"]["words"].split(), *CLAIMS["hedge"]["phrases"]])
+UNDECIDED = frozenset(CLAIMS["hedge"]["undecided"].split())
+OFTEN: Mapping[str, str] = _inverse(CLAIMS["often"])
 SHORT_FORMS: Mapping[str, frozenset[str]] = {short: stems(words) for short, words in NAMES["short"].items()}
 KIND_WORDS: Mapping[str, frozenset[str]] = {
     key: stems(listed) for table in ("kinds", "resource_kinds") for key, listed in NAMES[table].items()

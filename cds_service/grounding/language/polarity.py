@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.grounding.language.lexicon import Kind
+from cds_service.grounding.language.lexicon import UNDECIDED, Kind
 from cds_service.grounding.language.tokens import Sentence, Token
 
 _NEGATORS = (Kind.NOT_BEFORE, Kind.NOT_AFTER)
@@ -28,9 +28,34 @@ def denied(said: Sentence) -> frozenset[int]:
         return _NONE
     found: set[int] = set()
     for index, token in enumerate(said.read):
-        if token.kind in _NEGATORS:
+        if token.kind in _NEGATORS and not _undoes(said.read, index) and not _undone(said.read, index):
             found.update(_reach(said.read, index))
     return frozenset(found)
+
+
+def undecided(said: Sentence) -> bool:
+    """True for "cannot be excluded", "has not been ruled out": a denial denied, which neither says nor denies anything."""
+    return bool(undoings(said))
+
+
+def undoings(said: Sentence) -> set[int]:
+    """Positions of the negations that deny a denial."""
+    if Kind.NOT_BEFORE not in said.kinds:
+        return set()
+    return {i for i in range(len(said.read)) if _undoes(said.read, i)}
+
+
+def _undoes(read: Sequence[Token], index: int) -> bool:
+    """A negation whose next word is itself one, or a verb that decides."""
+    if read[index].kind != Kind.NOT_BEFORE:
+        return False
+    following = next((t for t in read[index + 1 :] if t.kind != Kind.LIGHT), None)
+    return following is not None and (following.kind in _NEGATORS or following.word in UNDECIDED)
+
+
+def _undone(read: Sequence[Token], index: int) -> bool:
+    before = next((i for i in range(index - 1, -1, -1) if read[i].kind != Kind.LIGHT), None)
+    return before is not None and _undoes(read, before)
 
 
 def idle(said: Sentence) -> bool:

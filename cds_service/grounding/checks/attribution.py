@@ -1,0 +1,65 @@
+"""A reaction belongs to its allergen, a finding to its report: only statements that cite several of a kind can mix them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.grounding.checks.anchors import bits
+from cds_service.grounding.checks.vocabulary import Fault, Mention
+from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.source import source
+from cds_service.grounding.language.lexicon import Kind
+from cds_service.grounding.language.tokens import Token
+from cds_service.grounding.statement import Reason
+from cds_service.record.facts import Allergy, Event
+
+_DETAILED = (Allergy, Event)
+_JOINTS = frozenset({"to", "with", "from", "after", "on", "by", "in"})
+_ARTICLES = frozenset({"the", "a", "an"})
+
+
+def attribution(read: Sequence[Token], found: Sequence[Mention], cited: Sequence[Evidence]) -> Fault | None:
+    """The first detail that stands with another entry of the same kind than the one that has it."""
+    for kind in _DETAILED:
+        group = [i for i, evidence in enumerate(cited) if isinstance(evidence.fact, kind)]
+        if len(group) > 1:
+            astray = _astray(read, found, cited, group)
+            if astray:
+                return Reason.PAIRING, read[astray.first].word
+    return None
+
+
+def _astray(
+    read: Sequence[Token], found: Sequence[Mention], cited: Sequence[Evidence], group: Sequence[int]
+) -> Mention | None:
+    all_of_kind = sum(1 << i for i in group)
+    headed = [_headed(read, mention, cited, all_of_kind) for mention in found]
+    current = 0
+    for place, mention in enumerate(found):
+        if headed[place]:
+            current = headed[place]
+            continue
+        detail = mention.mask & all_of_kind
+        if not detail or mention.mask & ~all_of_kind:
+            continue
+        following = found[place + 1] if place + 1 < len(found) else None
+        joined = following is not None and headed[place + 1] and _joined(read, mention.last, following.first)
+        partner = headed[place + 1] if joined else current
+        if partner and not partner & detail:
+            return mention
+    return None
+
+
+def _headed(read: Sequence[Token], mention: Mention, cited: Sequence[Evidence], of_kind: int) -> int:
+    """Mask of the entries whose own name (not their text) a mention uses."""
+    words = {read[i].payload for i in range(mention.first, mention.last + 1) if read[i].kind == Kind.CONTENT}
+    mask = 0
+    for place in bits(mention.mask & of_kind):
+        if not words.isdisjoint(source(cited[place].fact.label).affirmed):
+            mask |= 1 << place
+    return mask
+
+
+def _joined(read: Sequence[Token], last: int, first: int) -> bool:
+    between = [read[i].word for i in range(last + 1, first) if read[i].word not in _ARTICLES]
+    return len(between) == 1 and between[0] in _JOINTS

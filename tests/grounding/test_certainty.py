@@ -1,0 +1,120 @@
+"""What the record only supposes is never said as fact, and what it leaves open is never said to be excluded."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.grounding.statement import Reason, Statement
+from cds_service.grounding.verify import verify
+from cds_service.record.facts import Fact
+from tests.grounding.charts import ACUTE, NOW, ZONE, event, medication, problem
+
+
+def told(text: str) -> Fact:
+    return event(1, "DiagnosticReport", "Chest film", "2026-11-19", text=text)
+
+
+def reason(said: str, fact: Fact) -> Reason | None:
+    statement = Statement(text=said, fact_ids=("F1",))
+    verdict = verify([statement], [fact], ZONE, person=ACUTE.person, now=NOW)
+    return verdict.dropped[0].reason if verdict.dropped else None
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Possible pneumonia.", "Pneumonia on chest film."),
+        ("Findings suspicious for tumor.", "Chest film showed tumor."),
+        ("Rule out myocardial infarction.", "Myocardial infarction."),
+        ("?PE", "Chest film documents PE."),
+        ("Query sepsis.", "Sepsis noted."),
+        ("Concern for stroke.", "Stroke on chest film."),
+        ("Likely viral infection.", "Viral infection."),
+        ("Fracture is unlikely.", "Fracture."),
+        ("Changes may represent edema.", "Edema on chest film."),
+        ("Consolidation cannot be excluded.", "No consolidation on chest film."),
+        ("Consolidation cannot be excluded.", "Consolidation on chest film."),
+        ("Cannot exclude effusion.", "No effusion."),
+        ("Effusion has not been ruled out.", "Effusion on chest film."),
+        ("Return if fever or bleeding.", "Bleeding."),
+        ("Screening for malignant neoplasm of colon", "Malignant neoplasm of colon."),
+        ("Exposure to tuberculosis", "Tuberculosis."),
+    ],
+)
+def test_a_supposition_of_the_record_is_not_said_as_fact(written: str, said: str) -> None:
+    assert reason(said, told(written)) is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Possible pneumonia.", "Possible pneumonia on chest film."),
+        ("Possible pneumonia. No effusion.", "No effusion on chest film."),
+        ("Possible edema. Pneumonia of right lower lobe.", "Pneumonia of right lower lobe on chest film."),
+        ("Exposure to tuberculosis", "Exposure to tuberculosis documented."),
+        ("Pneumonia in May 2026.", "Pneumonia on chest film."),
+    ],
+)
+def test_a_supposition_said_as_one_and_what_stands_beside_it_pass(written: str, said: str) -> None:
+    assert reason(said, told(written)) is None
+
+
+@pytest.mark.parametrize("verification", ["provisional", "differential", "unconfirmed"])
+def test_a_problem_nobody_has_confirmed_is_said_with_how_sure_it_is(verification: str) -> None:
+    fact = problem(1, "Lung cancer", "2026-09-22", verification=verification, note=verification)
+    assert reason("Lung cancer.", fact) is Reason.INFERENCE
+    assert reason("Lung cancer since 2026-09-22.", fact) is Reason.INFERENCE
+    assert reason("Active problems: Lung cancer (2026-09-22).", fact) is Reason.INFERENCE
+    assert reason(f"Lung cancer, {verification}.", fact) is None
+    assert reason(f"Active problems: Lung cancer, {verification} (2026-09-22).", fact) is None
+
+
+def test_a_denial_that_is_denied_is_no_statement() -> None:
+    refuted = problem(1, "Lung cancer", "2026-09-22", negated=True, verification="refuted")
+    assert reason("Lung cancer has been ruled out.", refuted) is None
+    assert reason("Lung cancer has not been ruled out.", refuted) is not None
+    assert reason("Lung cancer cannot be excluded.", refuted) is not None
+
+
+@pytest.mark.parametrize(
+    ("dose", "said"),
+    [
+        ("10 mg twice daily", "Labetalol 10 mg daily."),
+        ("10 mg twice daily", "Labetalol 10 mg once daily."),
+        ("10 mg three times daily", "Labetalol 10 mg daily."),
+        ("10 mg every 8 hours", "Labetalol 10 mg daily."),
+        ("10 mg once daily", "Labetalol 10 mg weekly."),
+        ("10 mg every other day", "Labetalol 10 mg every day."),
+        ("10 mg every 4 hours as needed", "Labetalol 10 mg every 4 hours."),
+    ],
+)
+def test_a_frequency_that_is_not_the_prescribed_one_is_dropped(dose: str, said: str) -> None:
+    assert reason(said, medication(1, "Labetalol 10 MG Oral Tablet", dose, "2026-11-01")) is not None
+
+
+@pytest.mark.parametrize(
+    ("dose", "said"),
+    [
+        ("10 mg once daily", "Labetalol 10 mg daily."),
+        ("10 mg each morning", "Labetalol 10 mg each morning."),
+        ("10 mg twice daily", "Labetalol 10 mg twice daily."),
+        ("10 mg every 24 hours", "Labetalol 10 mg every 24 hours."),
+        ("10 mg every 4 hours as needed", "Labetalol 10 mg as needed."),
+    ],
+)
+def test_the_prescribed_frequency_passes(dose: str, said: str) -> None:
+    assert reason(said, medication(1, "Labetalol 10 MG Oral Tablet", dose, "2026-11-01")) is None
+
+
+def test_frequencies_of_two_drugs_are_not_exchanged() -> None:
+    drugs = [
+        medication(1, "Doxycycline 100 MG capsule", "100 mg twice daily", "2026-11-20"),
+        medication(2, "Prednisolone 5 MG Oral Tablet", "30 mg once daily", "2026-11-20"),
+    ]
+
+    def kept(text: str) -> bool:
+        said = Statement(text=text, fact_ids=("F1", "F2"))
+        return bool(verify([said], drugs, ZONE, person=ACUTE.person, now=NOW).kept)
+
+    assert kept("Doxycycline 100 mg twice daily and prednisolone 30 mg once daily.")
+    assert not kept("Doxycycline 100 mg once daily and prednisolone 30 mg twice daily.")
