@@ -10,6 +10,7 @@ from msgspec import Struct
 from cds_service.record.facts import Event, Fact, Medication, Order, Problem, Record
 from cds_service.rules import calculators
 from cds_service.rules.drugs import Match
+from cds_service.rules.feeding.kidney import decided
 from cds_service.rules.from_record import Dialysis, Feed, PregnancyState, ScoreResult, score
 from cds_service.rules.imaging import Study
 from cds_service.rules.kinds import Kind
@@ -43,6 +44,8 @@ class Drug(Struct, frozen=True):
 class Kidney(Struct, frozen=True):
     """Kidney function as the order checks need it. ``egfr`` is the reported integer, None where unknown or withheld.
 
+    Where ``bound`` is set the eGFR is not known exactly, and ``egfr`` the nearest integer that it proves ('<15': 14).
+
     ``unsteady`` is the equation at the newest creatinine during AKI or on dialysis: no estimate of function, and used
     only where it makes a check stricter.
     """
@@ -54,6 +57,7 @@ class Kidney(Struct, frozen=True):
     missing: tuple[str, ...]
     text: str
     unsteady: int | None = None
+    bound: str = ""  # as printed: '<15'
 
     @property
     def known(self) -> bool:
@@ -66,10 +70,10 @@ class Kidney(Struct, frozen=True):
         if self.aki:
             short = f"AKI stage {self.aki}"
         elif self.egfr is not None:
-            short = f"eGFR {self.egfr}"
+            short = f"eGFR {self.bound or self.egfr}"
         else:
             short = "maintenance dialysis" if self.dialysis else "kidney function not known"
-        return {"kidney": short, "kidney_text": self.text}
+        return {"kidney": short, "kidney_text": self.text[:1].upper() + self.text[1:] if self.dialysis else self.text}
 
     @property
     def worse(self) -> float:
@@ -129,6 +133,9 @@ class Situation:
             return Kidney(None, stage, False, injury.inputs, (), injury.text, self._unsteady())
         if filtration.ok:
             return Kidney(filtration.result["reported"], 0, False, filtration.inputs, (), filtration.text)
+        if filtration.result["status"] == "incomplete" and (proven := decided(filtration)) is not None:
+            egfr, bound = proven
+            return Kidney(egfr, 0, False, filtration.inputs, (), filtration.text, bound=bound)
         return Kidney(None, 0, False, filtration.inputs, filtration.missing or (filtration.text,), filtration.text)
 
     def _unsteady(self) -> int | None:

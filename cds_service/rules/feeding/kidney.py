@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from cds_service.rules.feeding.windows import fresh, lacking, moment, written
 EGFR = "eGFR_CKD_EPI_2021"
 CHRONIC = timedelta(days=90)
 UNIT = "mL/min/1.73 m²"
+NORMAL, SEVERE = 60, 30  # mL/min/1.73 m²: the limits of the order checks lie between, the lower one included
 
 
 def _injury(feed: Feed, creatinine: Reading) -> Comparison | None:
@@ -58,7 +60,10 @@ def egfr_now(feed: Feed) -> ScoreResult:
         facts = (creatinine, *(fact for fact in _evidence(feed, result["reason"], injury) if fact is not creatinine))
         return ScoreResult(EGFR, result, facts, text=f"eGFR withheld: {reason(result['reason'], extra)}")
     missing = tuple("age" if key == "age_years" else key for key in result.get("missing", ()))
-    text = _both_sexes(feed, creatinine, extra) if missing == ("sex",) else ""
+    text = ""
+    if missing == ("sex",):
+        result["by_sex"] = {sex: _equation(feed, creatinine, sex, extra)["reported"] for sex in ("female", "male")}
+        text = _both_sexes(result["by_sex"])
     why = f"missing: {', '.join(missing)}" if missing else "a value outside the possible range"
     return ScoreResult(EGFR, result, (creatinine,), missing, text=text or f"eGFR not computed; {why}")
 
@@ -77,12 +82,11 @@ def _evidence(feed: Feed, code: str, injury: Comparison | None) -> tuple[Fact, .
 def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
     """The laboratory's own eGFR under the same guards, where no creatinine can be used."""
     newest = next(iter(fresh(feed.record, EGFR, "egfr")), None)
-    if newest is None or not newest.exact or (bound is not None and moment(bound) > moment(newest)):
+    older = newest is not None and bound is not None and moment(bound) > moment(newest)
+    if newest is None or newest.value is None or newest.refusal is not None or older:
         missing = (lacking(feed.record, EGFR, "creatinine", ("creatinine",), bound),)
-        text = f"eGFR not computed; missing: {missing[0]}"
-        if newest is not None and newest.comparator:
-            text = f"eGFR {newest.comparator}{newest.value} {UNIT} as reported by the laboratory, a bound"
         facts = () if newest is None else (newest,)
+        text = f"eGFR not computed; missing: {missing[0]}"
         return ScoreResult(EGFR, calculators.run(EGFR, {}), facts, missing, text=text)
     extra = _guards(feed, None)
     guarded = calculators.run("CKD_G_stage", {"egfr": newest.value, **extra})
@@ -92,10 +96,32 @@ def _laboratory_egfr(feed: Feed, bound: Reading | None) -> ScoreResult:
         result = {"status": "not-applicable", "egfr": None, "reported": None, "reason": why}
         withheld = (newest, *_evidence(feed, why, None))
         return ScoreResult(EGFR, result, withheld, text=f"eGFR withheld: {reason(why, extra)}")
+    if not newest.exact:
+        text = f"eGFR {newest.comparator}{newest.value} {UNIT} as reported by the laboratory, a bound"
+        return ScoreResult(EGFR, calculators.run(EGFR, {}), (newest,), ("an exact eGFR",), text=text)
     value = newest.value or Decimal(0)
     result = {"status": "ok", "egfr": float(value), "reported": int(value.quantize(Decimal(1), ROUND_HALF_UP))}
     text = f"eGFR {result['reported']} {UNIT} (as reported by the laboratory)"
     return ScoreResult(EGFR, result, (newest,), text=text)
+
+
+def decided(found: ScoreResult) -> tuple[int, str] | None:
+    """An eGFR that is not known exactly and yet decides every limit from 30 to 60, and how it is printed: ``(61, '>60')``.
+
+    A laboratory's bound, or the results for either sex where none is recorded: 60 or more whatever it is, or below 30.
+    """
+    by_sex = found.result.get("by_sex")
+    if by_sex:
+        least, most = sorted(by_sex.values())
+        printed = f"{by_sex['female']} if female, {by_sex['male']} if male"
+        return (least, printed) if least >= NORMAL else (most, printed) if most < SEVERE else None
+    newest = found.inputs[0] if found.inputs else None
+    if not isinstance(newest, Reading) or newest.concept != "egfr" or newest.value is None or found.ok:
+        return None
+    value, sign = newest.value, newest.comparator
+    proven = math.ceil(value) - 1 if sign == "<" else math.floor(value) + (sign == ">")
+    decides = proven >= NORMAL if sign in (">", ">=") else 0 <= proven < SEVERE
+    return (proven, f"{sign}{value:f}") if sign and decides else None
 
 
 def reason(code: str, extra: dict[str, Any]) -> str:
@@ -105,10 +131,9 @@ def reason(code: str, extra: dict[str, Any]) -> str:
     return {"age<18": "under 18 years"}.get(code, code)
 
 
-def _both_sexes(feed: Feed, creatinine: Reading, extra: dict[str, Any]) -> str:
+def _both_sexes(found: dict[str, Any]) -> str:
     """What a record without a usable sex can say: both results, marked."""
-    female, male = (_equation(feed, creatinine, sex, extra).get("reported") for sex in ("female", "male"))
-    return f"eGFR {female} if female, {male} if male (CKD-EPI 2021; sex not recorded)"
+    return f"eGFR {found['female']} if female, {found['male']} if male (CKD-EPI 2021; sex not recorded)"
 
 
 def g_stage(feed: Feed) -> ScoreResult:

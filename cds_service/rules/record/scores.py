@@ -13,6 +13,7 @@ from typing import Literal
 
 from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading
+from cds_service.rules import calculators
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.logic import Given, Tier, conclude, record_logic
 from cds_service.rules.record.red_flags import Condition, values_of
@@ -239,19 +240,20 @@ def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iter
     if situation.dialysis.maintenance:
         yield conclude(rule, "dialysis", {}, key="dialysis", facts=situation.dialysis.facts)
         return
-    egfr = situation.score("eGFR_CKD_EPI_2021")
-    if not egfr.ok or egfr.result["reported"] >= given.below:
+    value = situation.kidney.egfr
+    if value is None or value >= given.below:
         return
-    stage = situation.score("CKD_G_stage")
-    value = int(egfr.result["reported"])
+    egfr, stage = situation.score("eGFR_CKD_EPI_2021"), situation.score("CKD_G_stage")
+    category = calculators.run("CKD_G_stage", {"egfr": value})["stage"]
+    bound = category if category == "G5" else f"{category} or worse"
     yield conclude(
         rule,
         "found",
-        {"egfr": egfr.text, "stage": stage.text},
+        {"egfr": egfr.text, "stage": stage.text if stage.ok else bound},
         tier=Tier.RAISED if value < given.raised_below else Tier.ORDINARY,
         facts=(*egfr.inputs, *stage.inputs),
         worse=float(-value),
-        values={"egfr": value, "stage": stage.result.get("stage")},
+        values={"egfr": value, "stage": category},
     )
 
 
