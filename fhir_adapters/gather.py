@@ -113,7 +113,11 @@ async def _complete(
         earlier = found.get(key)
         if earlier is None or earlier.state in UNUSABLE:
             asked[key] = answer = Retrieved(
-                key=key, resource_type=_type_of(query), state=State.TIMED_OUT, origin="fhir"
+                key=key,
+                resource_type=_type_of(query),
+                state=State.TIMED_OUT,
+                origin="fhir",
+                fault=errors.TimedOut.title,
             )
             jobs.append(_ask(answer, client.search(query, deadline=until), query))
         elif _has_next(earlier):
@@ -135,13 +139,15 @@ async def _resolve(
     wanted, left = named_only_by_reference(found.values(), drafts)
     if not wanted:
         return
-    answer = Retrieved(key=KEY, resource_type="Medication", state=State.TIMED_OUT, origin="fhir")
+    late = errors.TimedOut.title
+    answer = Retrieved(key=KEY, resource_type="Medication", state=State.TIMED_OUT, origin="fhir", fault=late)
     found[KEY] = answer
 
     async def one(identity: str) -> None:
         try:
             page = await client.read("Medication", identity, deadline=deadline - SETTLE_S)
         except errors.FhirError as fault:
+            answer.fault = fault.title
             if answer.state is State.TIMED_OUT:
                 answer.state, answer.detail = _state(fault, f"Medication/{identity}"), fault.reason
             return
@@ -152,6 +158,8 @@ async def _resolve(
     if came:
         answer.state, answer.detail = State.PRESENT, ""
         lacking = len(wanted) - came + left
+        if came == len(wanted):
+            answer.fault = ""
         if lacking:
             answer.truncated = f"{lacking} drugs named by reference alone could not be fetched and were not checked"
 
@@ -175,7 +183,9 @@ async def _ask(answer: Retrieved, pages: AsyncIterator[Resources], query: str) -
             if state is State.PRESENT:
                 answer.state, answer.truncated = state, "further pages did not arrive in time"
             notes += filter(None, [_reported(page)])
+        answer.fault = errors.OutcomeError.title if notes else ""
     except errors.FhirError as fault:
+        answer.fault = fault.title
         if answer.state is not State.PRESENT:
             answer.state, answer.detail = _state(fault, query), fault.reason
             return
@@ -187,7 +197,7 @@ async def _ask(answer: Retrieved, pages: AsyncIterator[Resources], query: str) -
 
 async def _continue(answer: Retrieved, pages: AsyncIterator[Resources]) -> None:
     """Add the further pages of a prefetched Bundle."""
-    note = answer.truncated
+    note, answer.fault = answer.truncated, errors.TimedOut.title
     answer.truncated = (
         f"further pages: {errors.TimedOut.title}"  # said alike whichever of the two deadlines cuts this short
     )
@@ -195,7 +205,9 @@ async def _continue(answer: Retrieved, pages: AsyncIterator[Resources]) -> None:
         async for page in pages:
             answer.resources.append(page)
             note = note or _reported(page)
+        answer.fault = ""
     except errors.FhirError as fault:
+        answer.fault = fault.title
         note = f"further pages: {fault.reason}"
     answer.truncated = note
 

@@ -34,3 +34,4 @@ class Retrieved(Struct, kw_only=True):
     origin: Literal["prefetch", "fhir", ""] = ""
     detail: str = ""
     truncated: str = ""  # why there may be more than this; '' when there is not
+    fault: str = ""  # what went wrong over FHIR, in the fixed words of errors.py; '' where nothing did or nothing was asked

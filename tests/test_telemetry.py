@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import structlog
 
+import cds_service
 from cds_service import telemetry
 from cds_service.hooks.protocol import Card, Source
-from cds_service.metrics import CHILDREN, Metrics
+from cds_service.metrics import _COUNTERS, CHILDREN, Metrics
 from cds_service.services.service import Answer, IssuedCard
 
 NAME, MRN, TOKEN = "Zebediah Quillfeather", "MRN-90817263", "eyJhbGciOi.canary.token"
@@ -192,6 +195,18 @@ def test_a_call_is_seen_in_every_metric_it_belongs_to() -> None:
     ):
         assert line in text
     assert NAME not in text
+
+
+# counted by methods of Metrics itself
+BY_METHOD = {"calls", "cards", "engine_requests", "engine_tokens", "database_rows", "others"}
+
+
+@pytest.mark.parametrize("family", sorted(set(_COUNTERS) - BY_METHOD))
+def test_every_family_is_counted_somewhere_in_the_service(family: str) -> None:
+    """A series that never moves tells an operator that all is well."""
+    asked = re.compile(rf"""["']{family}["':]""")
+    files = [file for file in Path(cds_service.__file__).parent.rglob("*.py") if file.name != "metrics.py"]
+    assert any(asked.search(file.read_text()) for file in files)
 
 
 def test_labels_are_bounded() -> None:

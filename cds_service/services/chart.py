@@ -6,7 +6,7 @@ Small charts are judged on the event loop (about a millisecond), large ones in a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct
 
@@ -30,6 +30,7 @@ from fhir_adapters.templates import resolve
 
 RESERVE_S = 0.06  # kept for rules, layout and the way back when the record is slow to arrive
 LARGE_BYTES = 256 * 1024
+FHIR_KINDS = frozenset({"requests", "retried", "pages"})  # of FhirClient.counts
 ANSWERED = frozenset({State.PRESENT, State.NONE_FOUND, State.NONE_REPORTED})
 
 
@@ -54,8 +55,10 @@ class Charts:
         *,
         units: System = "conventional",
         tracing: Tracing = OFF,
+        count: Callable[[str, int], None] = lambda _name, _n: None,
     ) -> None:
         self._outbound = outbound
+        self._count = count
         self._tracing = tracing
         self._units: System = units
         self._switches = switches
@@ -86,12 +89,25 @@ class Charts:
             )
             if self._tracing.on:
                 span.set(**_gathered(retrieved))
+        self._tell(retrieved, client)
         require_patient(retrieved)
         size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")
         if size > LARGE_BYTES or fetched > len(queries):
             return await asyncio.to_thread(self._judge, call, retrieved, expected)
         return self._judge(call, retrieved, expected)
+
+    def _tell(self, retrieved: Mapping[str, Retrieved], client: FhirClient | None) -> None:
+        """Count what FHIR and the readers could not give, also where the call ends here for want of a patient."""
+        for answer in retrieved.values():
+            if answer.fault:
+                self._count(f"fhir_faults:{answer.fault}", 1)
+            for page in answer.resources:
+                for fault, n in page.faults.items():
+                    self._count(f"unreadable:{fault}", n)
+        if client is not None:
+            for kind in FHIR_KINDS & client.counts.keys():
+                self._count(f"fhir_requests:{kind}", client.counts[kind])
 
     def _judge(self, call: Call, retrieved: Mapping[str, Retrieved], expected: Collection[str]) -> Chart:
         context = call.request.context
