@@ -9,6 +9,8 @@ from cds_service.grounding.language.lexicon import Kind
 from cds_service.grounding.language.tokens import Token
 
 _SMALL = (Kind.LIGHT, Kind.STATE, Kind.PLACE)
+_STATING = (*_SMALL, Kind.COLON, Kind.SOFT)
+_OPENERS = (Kind.LIGHT, Kind.SOFT, Kind.HARD, Kind.COLON)
 _CLOSE = 4  # tokens between a claim word and the value it introduces
 
 
@@ -50,6 +52,9 @@ def bound(read: Sequence[Token], anchors: Sequence[Anchor], position: int, every
     ahead = [a for a in inside if a.first > position]
     behind = [a for a in inside if a.last < position]
     given = ahead[0] if ahead and ahead[0].what == "value" and ahead[0].first - position <= _CLOSE else None
+    attributed = _attributed(read, position, ahead)
+    if attributed is not None and (not behind or read[position - 1].kind in _OPENERS):
+        return attributed
     if behind and behind[-1].what == "value":
         new_part = _paused(read, behind[-1].last, position)
         return given.mask if given and new_part and _leads_to(read, position, given.first) else behind[-1].mask
@@ -58,6 +63,22 @@ def bound(read: Sequence[Token], anchors: Sequence[Anchor], position: int, every
     if behind:
         return behind[-1].mask
     return ahead[0].mask if ahead else everything
+
+
+def _attributed(read: Sequence[Token], position: int, ahead: Sequence[Anchor]) -> int | None:
+    """ "falling platelets", "lowest recorded haemoglobin: 7.1": the name right after the word, and the value right after that."""
+    if not ahead or ahead[0].what != "name" or not _leads_to(read, position, ahead[0].first):
+        return None
+    value = ahead[1] if len(ahead) > 1 and ahead[1].what == "value" else None
+    if value is not None and value.mask & ahead[0].mask and _stated(read, ahead[0].last, value.first):
+        return value.mask & ahead[0].mask
+    return ahead[0].mask
+
+
+def _stated(read: Sequence[Token], last: int, first: int) -> bool:
+    """A value said of a name: "was 7.1", ": 7.1", "(7.1"; "fell from 8.3" says a direction first."""
+    between = read[last + 1 : first]
+    return all(t.kind in _STATING and t.word not in ("from", "to", "and", "or") for t in between)
 
 
 def _leads_to(read: Sequence[Token], start: int, end: int) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cds_service.grounding.checks.anchors import bits
 from cds_service.grounding.checks.vocabulary import Fault, Mention
 from cds_service.grounding.evidence.evidence import Evidence
 from cds_service.grounding.evidence.source import source
-from cds_service.grounding.language.lexicon import Kind
+from cds_service.grounding.language.lexicon import CAUSES, Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Allergy, Event
@@ -26,6 +27,15 @@ def attribution(read: Sequence[Token], found: Sequence[Mention], cited: Sequence
             astray = _astray(read, found, cited, group)
             if astray:
                 return Reason.PAIRING, read[astray.first].word
+    return None
+
+
+def caused(read: Sequence[Token], found: Sequence[Mention]) -> Fault | None:
+    """ "Bleeding from varices": another fact after such a word is said to be the cause."""
+    for one, other in pairwise(found):
+        between = [read[i].word for i in range(one.last + 1, other.first) if read[i].word not in _ARTICLES]
+        if len(between) == 1 and between[0] in CAUSES and not one.mask & other.mask:
+            return Reason.INFERENCE, between[0]
     return None
 
 

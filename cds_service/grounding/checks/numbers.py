@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from cds_service.grounding.checks.anchors import Anchor
+from cds_service.grounding.checks.anchors import Anchor, bits
 from cds_service.grounding.checks.spans import age_holds, span_holds
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence
-from cds_service.grounding.evidence.figures import Figure, compared, is_limit, is_range, matching
+from cds_service.grounding.evidence.figures import Figure, bounds, compared, is_limit, is_range, matching
 from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
@@ -116,6 +116,8 @@ def _in_name(text: str, position: int, masks: Sequence[int], cited: Sequence[Evi
 
 
 def _limit_context(read: Sequence[Token], position: int) -> bool:
+    if position and read[position - 1].kind in _SIGNS:
+        position -= 1
     for at in range(position - 1, max(position - 7, -1), -1):
         token = read[at]
         if token.word in LIMIT_WORDS:
@@ -127,6 +129,10 @@ def _limit_context(read: Sequence[Token], position: int) -> bool:
 
 def _limit(read: Sequence[Token], position: int, figure: Figure, cited: Sequence[Evidence]) -> int | Fault:
     """A limit of a cited reading; "above the limit of 5.1" only where the reading lies there."""
+    if figure.sign and not any(bounds(figure, e) for e in cited):
+        return Reason.NUMBER, figure.text  # "ref <5" is an upper limit
+    if figure.sign:
+        return 0
     signs = [_SIGNS[t.kind] for t in read[max(position - 6, 0) : position] if t.kind in _SIGNS]
     if not any(is_limit(figure, e) for e in cited):
         return Reason.NUMBER, figure.text
@@ -147,17 +153,27 @@ def _compound(read: Sequence[Token], position: int, numeral: Numeral, cited: Seq
     if numeral.shape == "range" and any(is_range(numeral.a, numeral.b, e) for e in cited):
         return 0
     if numeral.shape == "pair":
-        systolic = _valued(numeral.a, "systolic_bp", cited)
-        diastolic = _valued(numeral.b, "diastolic_bp", cited)
-        if systolic and diastolic:
+        both = _pressures(numeral, cited)
+        if both:
             following = read[position + 1] if position + 1 < len(read) else None
             wrong = following is not None and following.kind == Kind.UNIT and following.payload != "mm[hg]"
-            return (Reason.UNIT, word) if wrong else systolic | diastolic
+            return (Reason.UNIT, word) if wrong else both
     mask = 0
     for place, evidence in enumerate(cited):
         if any(word in each.numbers for each in evidence.sources):
             mask |= 1 << place
     return mask or (Reason.NUMBER, word)
+
+
+def _pressures(pair: Numeral, cited: Sequence[Evidence]) -> int:
+    """Systolic and diastolic of one measurement: of the same time."""
+    mask = 0
+    lower = list(bits(_valued(pair.b, "diastolic_bp", cited)))
+    for place in bits(_valued(pair.a, "systolic_bp", cited)):
+        for other in lower:
+            if cited[place].fact.time == cited[other].fact.time:
+                mask |= 1 << place | 1 << other
+    return mask
 
 
 def _valued(text: str, concept: str, cited: Sequence[Evidence]) -> int:

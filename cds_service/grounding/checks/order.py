@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.grounding.checks.anchors import Anchor, bits, bound
-from cds_service.grounding.checks.attribution import attribution
+from cds_service.grounding.checks.attribution import attribution, caused
 from cds_service.grounding.checks.certainty import certainty
 from cds_service.grounding.checks.dates import anchor_dates
 from cds_service.grounding.checks.frequency import frequency
@@ -123,7 +123,7 @@ def _names(read: Sequence[Token], masks: Sequence[int], cited: Sequence[Evidence
     found = mentions(read, masks)
     if isinstance(found, tuple):
         return found
-    mistaken = attribution(read, found, cited)
+    mistaken = attribution(read, found, cited) or caused(read, found)
     if mistaken:
         return mistaken
     anchors: list[Anchor] = []

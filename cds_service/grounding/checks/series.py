@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from cds_service.grounding.checks.anchors import Anchor, bits, bound
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence
-from cds_service.grounding.language.lexicon import BETTER_DOWN, BETTER_UP, TENSES, Kind
+from cds_service.grounding.language.lexicon import BETTER_DOWN, BETTER_UP, LIMIT_WORDS, TENSES, Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Reading
@@ -19,6 +20,7 @@ _HIGH = frozenset({"H", "HH", "HU", "HX"})
 _LOW = frozenset({"L", "LL", "LU", "LX"})
 _ABNORMAL = _HIGH | _LOW | {"A", "AA"}
 _CRITICAL = frozenset({"HH", "LL", "AA"})
+_ROUGHLY = Decimal("0.2")
 
 
 def claims(
@@ -32,9 +34,8 @@ def claims(
     """The first claim about a value or a series that the readings do not bear out."""
     everything = (1 << len(cited)) - 1
     for mark in marks:
-        kind, payload, word = read[mark]
-        if kind in (Kind.OVER, Kind.UNDER) and not _number_follows(read, mark):
-            kind, payload = Kind.STATE, "high" if kind == Kind.OVER else "low"  # "above the reference range"
+        word = read[mark].word
+        kind, payload, denied = _in_words(read, mark, mark in reached)
         if kind not in _CLAIMS:
             continue
         facts = [cited[i].fact for i in bits(bound(read, anchors, mark, everything))]
@@ -44,10 +45,10 @@ def claims(
         if kind == Kind.STATE:
             holds, reason = _state(str(payload), readings, desk), Reason.STATE
         elif kind == Kind.TREND:
-            holds, reason = _trend(str(payload), readings, cited), Reason.TREND
+            holds, reason = _trend(str(payload), readings, cited, desk), Reason.TREND
         else:
             holds, reason = _place(str(payload), readings, desk), Reason.PLACE
-        if holds is (mark in reached) or not readings:
+        if holds is denied or not readings:
             return reason, word
     return None
 
@@ -55,9 +56,23 @@ def claims(
 _CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
 
 
-def _number_follows(read: Sequence[Token], mark: int) -> bool:
-    following = next((t for t in read[mark + 1 :] if t.kind != Kind.LIGHT), None)
-    return following is not None and following.kind == Kind.NUMBER
+def _in_words(read: Sequence[Token], mark: int, denied: bool) -> tuple[int, object, bool]:
+    """What a mark claims: "above the reference range" is high, "below the upper limit" is not high, "within limits" normal."""
+    kind, payload, word = read[mark]
+    if kind not in (Kind.OVER, Kind.UNDER, Kind.WITHIN):
+        return kind, payload, denied
+    small = list(itertools.takewhile(lambda t: t.kind == Kind.LIGHT or t.word == "normal", read[mark + 1 :]))
+    limit = next((t.word for t in small if t.word in LIMIT_WORDS), "")
+    if kind == Kind.WITHIN:
+        return (Kind.STATE, payload, denied) if limit else (Kind.LIGHT, None, denied)
+    following = read[mark + 1 + len(small)].kind if mark + 1 + len(small) < len(read) else Kind.HARD
+    if not limit and following == Kind.NUMBER:
+        return kind, payload, denied
+    if kind == Kind.UNDER and limit.startswith("upper"):
+        return Kind.STATE, "high", not denied
+    if kind == Kind.OVER and limit.startswith("lower"):
+        return Kind.STATE, "low", not denied
+    return Kind.STATE, "high" if kind == Kind.OVER else "low", denied
 
 
 def _state(name: str, readings: Sequence[Reading], desk: Desk) -> bool:
@@ -87,13 +102,13 @@ def state(name: str, reading: Reading, desk: Desk) -> bool:
     return _ABNORMAL.isdisjoint(flags) and not above and not below and ("N" in flags or within)
 
 
-def _trend(name: str, readings: Sequence[Reading], cited: Sequence[Evidence]) -> bool:
+def _trend(name: str, readings: Sequence[Reading], cited: Sequence[Evidence], desk: Desk) -> bool:
     """Direction over the cited readings of the things spoken of; one reading has no direction."""
     spoken = {reading.concept or reading.label for reading in readings}
-    return bool(spoken) and all(_goes(name, thing, cited) for thing in spoken)
+    return bool(spoken) and all(_goes(name, thing, cited, desk) for thing in spoken)
 
 
-def _goes(name: str, thing: str, cited: Sequence[Evidence]) -> bool:
+def _goes(name: str, thing: str, cited: Sequence[Evidence], desk: Desk) -> bool:
     facts = (evidence.fact for evidence in cited)
     of_it = [f for f in facts if isinstance(f, Reading) and (f.concept or f.label) == thing and f.exact and f.time]
     if len(of_it) < 2:
@@ -101,10 +116,29 @@ def _goes(name: str, thing: str, cited: Sequence[Evidence]) -> bool:
     of_it.sort(key=_when, reverse=True)
     if name == "stable":
         return trend(of_it).direction == name
+    if name == "steadily":
+        return _monotone(of_it)
+    if name.startswith("x"):
+        return _multiplied(Decimal(name[1:]), of_it[-1], of_it[0])
     direction = _sign(of_it[-1], of_it[0])
+    if name == "normalised":
+        return state("normal", of_it[0], desk) and _towards(of_it[-1], of_it[0], direction) == "better"
     if name in ("rising", "falling"):
         return direction == name
     return _towards(of_it[-1], of_it[0], direction) == name
+
+
+def _monotone(newest_first: Sequence[Reading]) -> bool:
+    """Three readings or more, each on the same side of the one before."""
+    signs = {_sign(before, after) for after, before in itertools.pairwise(newest_first)}
+    return len(newest_first) > 2 and len(signs) == 1 and "" not in signs
+
+
+def _multiplied(times: Decimal, first: Reading, last: Reading) -> bool:
+    """ "doubled": to within a tenth; "more than" and "almost" before it make no difference to that."""
+    if not first.value or last.value is None:
+        return False
+    return abs(last.value / first.value / times - 1) <= _ROUGHLY
 
 
 def _sign(first: Reading, last: Reading) -> str:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.grounding.checks.anchors import Anchor, bits
-from cds_service.grounding.checks.vocabulary import Fault
+from cds_service.grounding.checks.vocabulary import Fault, carriers
 from cds_service.grounding.evidence.evidence import Evidence, Tense, name_words, standing
-from cds_service.grounding.language.lexicon import TENSES, Kind, stem
+from cds_service.grounding.language.lexicon import TENSES, UNNAMED_RELATIVES, Kind, stem
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
-from cds_service.record.facts import Allergy, Medication, Problem
+from cds_service.record.facts import Allergy, Medication, Problem, Reading
 
 _FITS = {
     "past": Tense.PAST | Tense.DONE | Tense.MEASURED,
     "active": Tense.ACTIVE | Tense.MEASURED,
     "planned": Tense.PLANNED,
+    "asked": Tense.ASKED,
     "done": Tense.DONE | Tense.MEASURED,
     "family": Tense.FAMILY,
 }
+_OVER = frozenset({"former", "formerly", "ex", "resolved", "stopped", "ceased", "ended", "quit", "discontinued"})
 _ENDABLE = (Problem, Allergy, Medication)
 _OPPOSITE = {"active": "past", "past": "active"}
 
@@ -38,10 +40,14 @@ def tense(
         word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind == Kind.TENSE else "")
         if word not in _FITS or (mark and read[mark - 1].word == "no longer"):
             continue
+        if word == "family" and not _related(read[mark].word, cited):
+            return Reason.PERSON, read[mark].word
         if mark in reached:
             word = _OPPOSITE.get(word, word)
         for name in _about(read, mark, names):
             if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
+                return Reason.TENSE, read[mark].word
+            if word == "past" and read[mark].word in _OVER and _stands_worded(name, cited):
                 return Reason.TENSE, read[mark].word
             if word == "past" and read[mark].word != "history" and _ends_what_stands(read, name, cited):
                 return Reason.TENSE, read[mark].word
@@ -51,6 +57,17 @@ def tense(
         if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, 0) for t in own):
             return Reason.TENSE, read[name.first].word
     return None
+
+
+def _stands_worded(name: Anchor, cited: Sequence[Evidence]) -> bool:
+    """An answer in words ("Current smoker") is over only where it says so itself."""
+    told = [cited[i] for i in bits(name.mask)]
+    return any(isinstance(e.fact, Reading) and e.fact.text and not e.tense & Tense.PAST for e in told)
+
+
+def _related(word: str, cited: Sequence[Evidence]) -> bool:
+    """ "Father": a relative of whom the record tells, not the family at large."""
+    return word.partition(" ")[0] in UNNAMED_RELATIVES or bool(carriers(stem(word), False, cited))
 
 
 def _ends_what_stands(read: Sequence[Token], name: Anchor, cited: Sequence[Evidence]) -> bool:

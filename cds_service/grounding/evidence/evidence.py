@@ -31,6 +31,7 @@ class Tense:
     FAMILY = 8
     DONE = 16
     MEASURED = 32
+    ASKED = 64  # ordered or requested, done since or not
     UNSAID = ACTIVE | DONE | MEASURED
 
 
@@ -58,7 +59,7 @@ def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis
         whole_denied = denies and not each.negates
         (denied if whole_denied else affirmed).update(each.affirmed)
         denied.update(each.denied)
-    names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named))
+    names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named)) - denied  # "Never smoker"
     (denied if denies else affirmed).update(names)
     hedged = _only_hedged(sources, names) if any(each.hedged for each in sources) else _NO_WORDS
     return Lexis(frozenset(affirmed), frozenset(denied), hedged, sources)
@@ -194,7 +195,7 @@ def tense(fact: Fact) -> int:
         in_words = source(fact.text).tenses if fact.text else _NO_WORDS
         return Tense.PAST if "past" in in_words else Tense.FAMILY if "family" in in_words else Tense.MEASURED
     if isinstance(fact, Order):
-        return Tense.PLANNED
+        return Tense.PLANNED | Tense.ASKED
     said = source(fact.label).tenses
     if "family" in said or fact.reference.startswith("FamilyMemberHistory/"):
         return Tense.FAMILY
@@ -206,8 +207,10 @@ def tense(fact: Fact) -> int:
         own = Tense.PLANNED if planned else Tense.ACTIVE if fact.active else Tense.PAST
         if fact.resource_type == "MedicationAdministration":
             own |= Tense.DONE
+        if fact.resource_type == "MedicationRequest":
+            own |= Tense.ASKED
     elif isinstance(fact, Event) and fact.resource_type in _REQUESTS:
-        own = Tense.PLANNED if fact.status in ("active", "draft", "on-hold") else Tense.PLANNED | Tense.DONE
+        own = Tense.ASKED | (Tense.PLANNED if fact.status in ("active", "draft", "on-hold") else Tense.DONE)
     elif fact.status in _PLANNED_STATES:
         own = Tense.PLANNED
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from cds_service.grounding.evidence.evidence import Evidence, unit_of
 from cds_service.grounding.evidence.source import source
+from cds_service.grounding.language.measures import same
 from cds_service.record.facts import Reading
 from cds_service.record.units import table
 
@@ -41,13 +42,31 @@ def _states(figure: Figure, evidence: Evidence) -> bool:
             return figure.sign == fact.comparator
         if fact.display is not None and _stated_before_conversion(figure, fact):
             return figure.sign == fact.comparator
+        if (
+            figure.unit
+            and figure.unit != evidence.unit
+            and same(Decimal(figure.text), figure.unit, evidence.amount, evidence.unit)
+        ):
+            return figure.sign == fact.comparator
         if figure.unit and figure.unit != evidence.unit and not fact.comparator and not figure.sign:
             return _converted(figure, fact)
     if figure.sign:
         return False
     if figure.unit:
-        return any((figure.text, figure.unit) in each.quantities for each in evidence.sources)
+        return any(
+            (figure.text, figure.unit) in each.quantities or _stepped(figure, each.quantities)
+            for each in evidence.sources
+        )
     return any(figure.text in each.numbers for each in evidence.sources)
+
+
+def _stepped(figure: Figure, quantities: Iterable[tuple[str, str]]) -> bool:
+    """0.5 g of a dosage of 500 mg."""
+    said = Decimal(figure.text)
+    return any(
+        unit[0] != "#" and number.replace(".", "", 1).isdecimal() and same(said, figure.unit, Decimal(number), unit)
+        for number, unit in quantities
+    )
 
 
 def _equal(figure: Figure, written: str, value: Decimal) -> bool:
@@ -93,6 +112,13 @@ def is_limit(figure: Figure, evidence: Evidence) -> bool:
     return any(limit is not None and Decimal(figure.text) == limit for limit in evidence.limits)
 
 
+def bounds(figure: Figure, evidence: Evidence) -> bool:
+    """The figure with its sign is the reading's reference itself: "<5" its upper end, "≥60" its lower."""
+    low, high = evidence.limits
+    end = high if figure.sign in ("<", "<=") else low
+    return is_limit(figure, evidence) and end is not None and Decimal(figure.text) == end
+
+
 def is_range(low: str, high: str, evidence: Evidence) -> bool:
     """Both ends are the reading's own reference range, in order."""
     bottom, top = evidence.limits
@@ -106,8 +132,11 @@ def compared(figure: Figure, cited: Sequence[Evidence]) -> int | None:
     values = [e.amount for e in same_unit if e.amount is not None]
     if not any(_beyond(value, figure.sign, threshold) for value in values):
         return None
+    if any(is_limit(figure, e) for e in same_unit):
+        return 0
     mask = matching(figure._replace(sign=""), cited)
-    return mask if mask or any(is_limit(figure, e) for e in same_unit) else None
+    strictly = any(_beyond(value, figure.sign[0], threshold) for value in values)
+    return mask if mask and strictly else None  # "at least 1.9" of a 1.9 makes a bound of a value
 
 
 def _beyond(value: Decimal, sign: str, threshold: Decimal) -> bool:

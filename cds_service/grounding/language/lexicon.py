@@ -37,6 +37,7 @@ class Kind:
     UNLESS_NAMED = 22
     FORBIDDEN = 23
     MARKUP = 24
+    WITHIN = 25  # "within" or "outside" of limits; of anything else a connective
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def _single_words() -> dict[str, tuple[int, Any]]:
         (Kind.STATE, "state"),
         (Kind.TREND, "trend"),
         (Kind.FORBIDDEN, "forbidden"),
+        (Kind.WITHIN, "within"),
     ):
         for payload, listed in CLAIMS[table].items():
             if isinstance(listed, str):
@@ -138,6 +140,8 @@ def _phrases() -> dict[tuple[str, str], tuple[int, Any]]:
     put(Kind.TENSE, "family", CLAIMS["tense"]["family_phrases"])
     put(Kind.LIGHT, None, CLAIMS["comparison"]["limit_phrases"])
     put(Kind.UNLESS_NAMED, "inference", CLAIMS["hedge"]["phrases"])
+    for direction in ("rising", "falling"):
+        put(Kind.TREND, direction, CLAIMS["trend"][f"{direction}_phrases"])
     for state in ("normal", "high", "low"):
         put(Kind.STATE, state, CLAIMS["state"][f"{state}_phrases"])
     for kind, name in (
@@ -168,6 +172,8 @@ BETTER_DOWN = frozenset(CLAIMS["trend"]["down_is_better"])
 SIDES: Mapping[str, str] = _inverse(CLAIMS["side"])
 HEDGES = frozenset([*CLAIMS["hedge"]["words"].split(), *CLAIMS["hedge"]["phrases"]])
 UNDECIDED = frozenset(CLAIMS["hedge"]["undecided"].split())
+UNNAMED_RELATIVES = frozenset(CLAIMS["relatives"]["unnamed"].split())
+CAUSES = frozenset(CLAIMS["cause"]["words"].split())
 OFTEN: Mapping[str, str] = _inverse(CLAIMS["often"])
 SHORT_FORMS: Mapping[str, frozenset[str]] = {short: stems(words) for short, words in NAMES["short"].items()}
 KIND_WORDS: Mapping[str, frozenset[str]] = {

@@ -19,6 +19,8 @@ from cds_service.grounding.language.lexicon import (
     Kind,
     stem,
 )
+from cds_service.grounding.language.measures import measure
+from cds_service.grounding.language.spelling import lettered, respelt
 
 _TYPOGRAPHY = str.maketrans(
     {
@@ -68,7 +70,7 @@ def normal(text: str) -> str | None:
         text = text.replace("\n", " ").replace("\t", " ")
         if _FOREIGN.search(text):
             return None
-    text = text.lower()
+    text = respelt(lettered(text).lower())
     if "10*" in text or "10^" in text:
         text = _THOUSANDS_UNIT.sub(r"e\1/", text)
     if "1.73 m" in text:
@@ -112,11 +114,13 @@ def _beside_number(read: list[Token], position: int) -> None:
     at = position + 1
     if at >= len(read):
         return
-    word = read[at][2]
+    word = read[at][2].rstrip("'")
     if word == "-" and at + 1 < len(read) and read[at + 1][2] in SPANS:
         at += 1
         word = read[at][2]
     beside = _BESIDE.get(word)
+    if beside is None and "/" in word and measure(word) is not None:
+        beside = Token(Kind.UNIT, word, word)  # mg/mmol: no list holds every quotient
     if beside is not None:
         read[at] = beside
 
@@ -143,11 +147,15 @@ def _merged(read: list[Token]) -> list[Token]:
                 merged.append(Token(phrase[0], phrase[1], f"{word} {read[position + 1][2]}"))
                 skip = True
                 continue
-        if ("/" in word or "[" in word or "]" in word) and kind in (Kind.CONTENT, Kind.MARKUP) and word not in UNITS:
+        if ("/" in word or "[" in word or "]" in word) and kind in (Kind.CONTENT, Kind.MARKUP) and not _is_unit(word):
             merged.extend(_classified(part) for part in _PARTS.findall(word))
         else:
             merged.append(token)
     return merged
+
+
+def _is_unit(word: str) -> bool:
+    return word in UNITS or measure(word) is not None
 
 
 @lru_cache(maxsize=16384)
