@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import msgspec
 from fastapi import FastAPI
-from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,7 +34,7 @@ def attach_health(
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         database = "ok"
         try:
-            await gateway.run(lambda connection: connection.execute(text("SELECT 1")).scalar(), deadline=deadline)
+            await gateway.check(deadline=deadline)
         except DatabaseUnavailable as fault:
             database = fault.message
         state = {

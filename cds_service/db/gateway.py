@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Full
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -37,6 +37,10 @@ _FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 
 class DatabaseUnavailable(Unavailable):
     """The database did not answer in time or cannot be reached; go on without it, or retry after ``retry_after`` s."""
+
+
+class _Late(DatabaseUnavailable):
+    """The deadline came first."""
 
 
 def _uncounted(_name: str, _n: int) -> None:
@@ -90,26 +94,40 @@ class Gateway:
             raise DatabaseUnavailable("the database does not answer", retry_after=5)
         granted = deadline - asyncio.get_running_loop().time()
         try:
-            future = self._threads.submit(partial(self._transact, call, self._plain if single else self.engine))
-            async with asyncio.timeout_at(deadline):
-                result = await asyncio.wrap_future(future)
-        except Full:
-            self.breaker.failed()
-            raise DatabaseUnavailable("too many database calls are waiting", retry_after=5) from None
-        except TimeoutError:
+            result = await self._ask(call, deadline, self._plain if single else self.engine)
+        except _Late:
             if granted >= FAIR_S:
                 self.breaker.failed()
             else:
                 self.breaker.abandoned()
-            raise DatabaseUnavailable("the database did not answer in time", retry_after=5) from None
-        except _FAILURES:
+            raise
+        except DatabaseUnavailable:
             self.breaker.failed()
-            raise DatabaseUnavailable("the database cannot be reached", retry_after=5) from None
+            raise
         except BaseException:
             self.breaker.abandoned()
             raise
         self.breaker.succeeded()
         return result
+
+    async def check(self, *, deadline: float) -> None:
+        """``DatabaseUnavailable`` when it does not answer one query by ``deadline``, whatever the breaker says.
+
+        The breaker opens for hook calls that could not wait; a database too slow for them for a moment is not down.
+        """
+        await self._ask(lambda connection: connection.execute(text("SELECT 1")).scalar(), deadline, self._plain)
+
+    async def _ask(self, call: Callable[[Connection], T], deadline: float, engine: Engine) -> T:
+        try:
+            future = self._threads.submit(partial(self._transact, call, engine))
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.wrap_future(future)
+        except Full:
+            raise DatabaseUnavailable("too many database calls are waiting", retry_after=5) from None
+        except TimeoutError:
+            raise _Late("the database did not answer in time", retry_after=5) from None
+        except _FAILURES:
+            raise DatabaseUnavailable("the database cannot be reached", retry_after=5) from None
 
     def later(self, table: str, row: Row, *, durable: bool = True) -> None:
         """Queue a row (every column of the table) to be stored within about 100 ms, off the request path.
