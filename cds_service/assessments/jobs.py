@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from queue import Full
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from cds_service.assessments.durable import Durable
 from cds_service.assessments.rows import State
 from cds_service.assessments.store import Store
 from cds_service.db.gateway import DatabaseUnavailable, Gateway
-from cds_service.models.faults import BadAnswer, EngineFault, EngineRefused
+from cds_service.models.faults import BadAnswer, EngineFault, EngineRefused, EngineUnavailable, ServerFault
 from cds_service.telemetry import log
 from cds_service.tracing import OFF, Parent, Tracing
 
@@ -43,8 +43,20 @@ class Obsolete(Exception):
     """What the job was to make would not be the result of its key any more: data, prompt, engine or rules moved on."""
 
 
+class SwitchedOff(Exception):
+    """The AI part was switched off after the job was asked for."""
+
+
+class NotMade(NamedTuple):
+    """Why an attempt has no result, and how its job ends unless it is tried ``again``."""
+
+    state: Literal["failed", "shed"]
+    reason: str
+    again: bool = False
+
+
 class Work(Protocol):
-    """What a kind of job does. Raises what ``models/faults.py`` lists, or Obsolete."""
+    """What a kind of job does. Raises what ``models/faults.py`` lists, Obsolete or SwitchedOff."""
 
     async def __call__(self, key: str, snapshot: bytes, /) -> bytes:
         """The result of a snapshot."""
@@ -279,10 +291,10 @@ class Jobs:
                 await self._transact(lambda c: rows.finish(c, key, sealed, expires_at, self._store.now()))
                 self._end(key, job.task, "done", "")
                 return "done"
-            if outcome[0] == AGAIN and not last:
+            if outcome.again and not last:
                 self._count("assessment_jobs:again", 1)
                 return AGAIN
-            return await self._bury(key, job.task, "failed", outcome[1])
+            return await self._bury(key, job.task, outcome.state, outcome.reason)
         except DatabaseUnavailable:
             self._count("assessment_jobs:database failed", 1)
             return AGAIN
@@ -290,7 +302,7 @@ class Jobs:
             _log.error("a job broke", exc_info=fault)
             return AGAIN
 
-    async def _traced(self, key: str, job: rows.Job) -> bytes | tuple[str, str]:
+    async def _traced(self, key: str, job: rows.Job) -> bytes | NotMade:
         """See ``_made``; one span an attempt."""
         waited = self._store.now() - job.queued_at
         with self._tracing.job(self._askers.get(key), task=job.task, attempt=job.attempts, waited_ms=waited) as span:
@@ -298,27 +310,30 @@ class Jobs:
             if isinstance(outcome, bytes):
                 span.set(outcome="done")
             else:
-                span.set(outcome=outcome[0])
-                span.failed(outcome[1])
+                span.set(outcome=AGAIN if outcome.again else outcome.state)
+                span.failed(outcome.reason)
         return outcome
 
-    async def _made(self, key: str, job: rows.Job) -> bytes | tuple[str, str]:
-        """The result, or whether it is worth another attempt, and why there is none."""
+    async def _made(self, key: str, job: rows.Job) -> bytes | NotMade:
+        """The result, or why there is none."""
         work = self._works.get(job.task.partition(":")[0])
         snapshot = self._store.open_snapshot(key, job.snapshot)
         if work is None or snapshot is None:
-            return "failed", "its material cannot be read any more"
+            return NotMade("failed", "its material cannot be read any more")
         try:
             return await work(key, snapshot)
         except Obsolete:
-            return "failed", "the record, the prompt, the engine or the rules have moved on"
+            return NotMade("failed", "the record, the prompt, the engine or the rules have moved on")
+        except SwitchedOff:
+            return NotMade("shed", "the AI part was switched off")
         except (BadAnswer, EngineRefused) as fault:
-            return "failed", fault.reason
+            return NotMade("failed", fault.reason)
         except EngineFault as fault:
-            return AGAIN, fault.reason
+            away = isinstance(fault, EngineUnavailable) and not isinstance(fault, ServerFault)
+            return NotMade("shed" if away else "failed", fault.reason, again=True)
         except Exception as fault:  # noqa: BLE001 - a job that breaks is tried again, then given up where everybody sees it
             _log.error("a job broke", exc_info=fault)
-            return AGAIN, "a fault of our own"
+            return NotMade("failed", "a fault of our own", again=True)
 
     async def _bury(self, key: str, task: str, state: str, reason: str) -> str:
         if await self._transact(lambda c: rows.bury(c, key, state, reason, self._store.now())):

@@ -1,7 +1,8 @@
 """The rows behind jobs: what is queued, what became of it, what it works from. One short transaction each, all repeatable.
 
-States: queued → running → done, failed (given up, with its reason) or shed (waited too long). A key that was spent
-(failed a while ago, or done and since expired) may be asked for again: its round counts up.
+States: queued → running → done, failed (given up, with its reason) or shed (it waited too long, the engine was away, the AI
+part was switched off: nothing speaks against the question itself). A key that was shed, failed a while ago, or was done and
+has expired may be asked for again: its round counts up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from cds_service.db.writer import replacing
 LIVE_MS = 24 * 3600 * 1000  # a row is forgotten after a day whatever became of it
 AGAIN_MS = 10 * 60 * 1000  # a failed key may be asked for again after this
 OPEN = ("queued", "running")
-SPENT = ("failed", "shed")
 
 
 class State(NamedTuple):
@@ -73,9 +73,9 @@ def add(connection: Connection, key: str, task: str, snapshot: bytes, now: int) 
     known = connection.execute(select(job.state, job.round, job.changed_at).where(job.key == key)).one_or_none()
     if known is not None:
         made = connection.execute(select(assessment.c.expires_at).where(assessment.c.key == key)).scalar()
-        ended = known.state in SPENT and now - known.changed_at >= AGAIN_MS
+        failed = known.state == "failed" and now - known.changed_at >= AGAIN_MS
         expired = known.state == "done" and (made or 0) <= now
-        if not (ended or expired):
+        if not (known.state == "shed" or failed or expired):
             return 0
     round_ = 1 if known is None else known.round + 1
     row = {

@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.assessments import snapshot
-from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete
+from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete, SwitchedOff
 from cds_service.assessments.key import Keys
 from cds_service.assessments.memory import Decoded, Recent
 from cds_service.assessments.places import numbered, placed, ranged
-from cds_service.assessments.rows import AGAIN_MS, SPENT, State
+from cds_service.assessments.rows import AGAIN_MS, State
 from cds_service.assessments.store import Store
 from cds_service.assessments.task import Checked, Subject, Task
 from cds_service.db.gateway import DatabaseUnavailable
@@ -167,11 +167,16 @@ class Texts:
                 self._ask(key, asked, wanted, WARM)
 
     async def make(self, key: str, sealed: bytes) -> bytes:
-        """The Work of kind ``text``: ask, check, encode. Obsolete when the key is no longer that of what would be made."""
+        """The Work of kind ``text``: ask, check, encode. Obsolete when the key is no longer that of what would be made.
+
+        SwitchedOff when the AI part is.
+        """
         shot = snapshot.decode(sealed)
         task = self._tasks.get(shot.task)
         pack = self._pack()
-        if task is None or self._switches.ai is Switch.OFF:
+        if self._switches.ai is Switch.OFF:
+            raise SwitchedOff
+        if task is None:
             raise Obsolete
         subject = await asyncio.to_thread(snapshot.subject, shot, pack)
         engine = self._standing.engine
@@ -249,7 +254,7 @@ class Texts:
     def _spent(self, key: str, state: State) -> str:
         """Why a key was given up, for as long as it may not be asked for again; remembered so that this is not looked up anew."""
         left_s = (AGAIN_MS - (self._store.now() - state.changed_at)) / 1000
-        if state.state not in SPENT or left_s <= 0:
+        if state.state != "failed" or left_s <= 0:
             return ""
         self._given_up.note(key, state.reason, min(left_s, REMEMBERED_S))
         return state.reason

@@ -190,7 +190,7 @@ class ImageReads:
         why = self._jobs.ask(key, TASK, lambda: msgspec.json.encode(wanted), SHOWN)
         if why:
             return Progress(state="waiting", why=why)
-        if known is not None and known.state in ("failed", "shed"):
+        if known is not None and known.state == "failed":  # one that was shed is on its way again
             return Progress(state="failed", why=known.reason)
         return Progress(state="preparing")
 

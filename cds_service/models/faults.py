@@ -32,11 +32,17 @@ No message holds a word of a prompt or an answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class EngineFault(Exception):
-    """Root. ``reason`` is a stable word for metrics; the message says what to do, without a word of the record."""
+    """Root. ``reason`` is a stable word for metrics; the message says what to do, without a word of the record.
+
+    ``plain`` says the same to a clinician, who can do nothing about it.
+    """
 
     reason = "fault"
+    plain = "the model failed"
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message or (self.__class__.__doc__ or "").split("\n", 1)[0])
@@ -52,6 +58,7 @@ class EngineUnavailable(EngineFault):
     """The engine cannot be asked now; the answer goes without it and a job asks again."""
 
     reason = "unavailable"
+    plain = "the model could not be reached"
 
 
 class NotReady(EngineUnavailable):
@@ -82,18 +89,21 @@ class ServerFault(EngineUnavailable):
     """The engine's server failed; see its log (out of memory, GPU lost)."""
 
     reason = "server_error"
+    plain = "the model's server failed"
 
 
 class EngineTimeout(EngineFault):
     """The deadline came before the answer."""
 
     reason = "timeout"
+    plain = "the model did not answer in time"
 
 
 class EngineRefused(EngineFault):
     """The engine will not do this; change the configuration or the request."""
 
     reason = "refused"
+    plain = "the model cannot be asked this"
 
 
 class Unsupported(EngineRefused):
@@ -124,6 +134,7 @@ class BadAnswer(EngineFault):
     """The answer may not be used."""
 
     reason = "bad_answer"
+    plain = "the model's answer could not be used"
 
 
 class Truncated(BadAnswer):
@@ -196,3 +207,15 @@ class Unreadable(BadAnswer):
     """The envelope is not what this kind of server sends; check the profile."""
 
     reason = "unreadable"
+
+
+def in_words(reason: str) -> str:
+    """``reason`` for a clinician: "the model's answer could not be used (not json)". Other words come back as they are."""
+    kind = next((kind for kind in _kinds(EngineFault) if kind.reason == reason), None)
+    return reason if kind is None else f"{kind.plain} ({reason.replace('_', ' ')})"
+
+
+def _kinds(root: type[EngineFault]) -> Iterator[type[EngineFault]]:
+    yield root
+    for kind in root.__subclasses__():
+        yield from _kinds(kind)

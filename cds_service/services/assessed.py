@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from cds_service.assessments.task import Checked, Subject
 from cds_service.assessments.texts import Outcome, Questions, Texts, Wanted
 from cds_service.hooks.protocol import Link
+from cds_service.models.faults import in_words
 from cds_service.models.summarise import Summary
 from cds_service.record.facts import Order
 from cds_service.record.salience import Selection, rank
@@ -180,7 +181,7 @@ def remark(outcome: Outcome, *, pending: bool) -> str:
     if outcome.state == "unasked":
         return f"No AI-drafted summary was asked for: {outcome.why}."
     if outcome.state == "failed":
-        return f"An AI-drafted summary could not be prepared: {outcome.why}."
+        return f"An AI-drafted summary could not be prepared: {in_words(outcome.why)}."
     if outcome.checked is not None and outcome.checked.discarded:
         return "An AI-drafted summary was made and discarded: it did not agree with the record."
     if outcome.checked is not None and not outcome.checked.statements:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from cds_service.assessments.rows import OPEN, State
 from cds_service.db.gateway import DatabaseUnavailable
+from cds_service.models.faults import in_words
 from cds_service.web.review import pages
 from cds_service.web.review.router import HEADERS
 
@@ -53,4 +54,8 @@ def told(state: State | None) -> tuple[str, str]:
         return "Being prepared", "The model is at it. This page looks again by itself every few seconds."
     if state.state == "done":
         return "Ready", "Open the chart again: its card shows what stood up to the record."
-    return "Not prepared", f"It could not be prepared: {state.reason}. The rules' own card stands as it is."
+    again = " Opening the chart again asks for it anew." if state.state == "shed" else ""
+    return (
+        "Not prepared",
+        f"It could not be prepared: {in_words(state.reason)}.{again} The rules' own card stands as it is.",
+    )

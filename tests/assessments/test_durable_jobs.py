@@ -12,11 +12,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from cds_service.app import create_app
-from cds_service.assessments import durable
-from cds_service.assessments.jobs import LOST, WARM, Jobs, Limits
+from cds_service.assessments import durable, workflow
+from cds_service.assessments.jobs import LOST, WARM, Jobs, Limits, SwitchedOff
 from cds_service.assessments.store import Store
 from cds_service.db.gateway import Gateway
 from cds_service.encryption import Cipher
+from cds_service.models.faults import BreakerOpen, NotJson, NotReady
 from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand
 from tests.assessments.running import KEY, jobs_url
@@ -149,6 +150,36 @@ async def test_a_job_under_way_for_long_is_left_to_itself(tmp_path: Path) -> Non
         assert not told.ended
         gate.set()
         await until(lambda: told.ended == [("text:triage", "done", "")])
+
+
+@pytest.mark.parametrize(
+    ("faults", "ends"),
+    [
+        ([SwitchedOff()], ["shed"]),
+        ([NotReady(), BreakerOpen(), NotReady()], ["shed"]),
+        ([NotJson()], ["failed"]),
+    ],
+    ids=["switched off", "engine away", "bad answer"],
+)
+async def test_only_what_speaks_against_the_question_itself_keeps_it_from_being_asked_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[Exception], ends: list[str]
+) -> None:
+    monkeypatch.setattr(workflow, "BACKOFF_S", (0.05, 0.05))
+    told = Told()
+    async with running(tmp_path, told, limits=Limits()) as jobs:
+
+        async def work(_key: str, snapshot: bytes) -> bytes:
+            if faults:
+                raise faults.pop(0)
+            return snapshot
+
+        jobs._works = {"text": work}
+        await until(lambda: jobs.ready)
+        jobs.ask(NAME, "text:triage", NAME.encode, WARM)
+        await until(lambda: told.ended)
+        jobs.ask(NAME, "text:triage", NAME.encode, WARM)
+        await until(lambda: not jobs.has(NAME))
+        assert [state for _, state, _ in told.ended] == ends + ["done"] * (ends == ["shed"])
 
 
 def test_readiness_tells_how_the_jobs_stand_and_the_service_answers_meanwhile(

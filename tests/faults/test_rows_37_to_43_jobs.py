@@ -148,7 +148,7 @@ def test_row_43_a_job_that_never_succeeds_is_given_up_where_everybody_sees_it(
     monkeypatch.setattr(workflow, "BACKOFF_S", (0.05, 0.1))
     double = Double(faults=[ServerFault()] * 50)
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: "could not be prepared: server_error" in detail(client), 20)
+        until(lambda: "could not be prepared: the model's server failed (server error)" in detail(client), 20)
         assert len(double.of("record-summary")) == 3, "the first and one after each pause"
         assert 'cds_assessment_jobs_total{fate="failed"} 1.0' in client.get("/metrics").text
     with sqlite3.connect(tmp_path / "cds.sqlite3") as reader:

@@ -29,7 +29,7 @@ from cds_service.app import create_app
 from cds_service.db.engine import open_engine
 from cds_service.doctor import checks_of
 from cds_service.hooks.protocol import Card
-from cds_service.models.faults import BadAnswer
+from cds_service.models.faults import BadAnswer, in_words
 from cds_service.settings import Settings
 from tests.conformance import bodies
 from tests.models import llama_server
@@ -42,7 +42,7 @@ __all__ = ["checkpoints", "text_checkpoint"]
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
 
 LABEL = "AI-drafted, verify"
-SETTLES_S = 60.0
+SETTLES_S = 180.0
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def settled(client: TestClient, told: Callable[[str], bool]) -> str:
 def given_up(said: str) -> bool:
     """The model was asked for the summary, and nothing of its text was good enough."""
     made = ("was made and discarded", "was made and held nothing")
-    failed = [f"could not be prepared: {fault.reason}." for fault in BadAnswer.__subclasses__()]
+    failed = [f"could not be prepared: {in_words(fault.reason)}." for fault in BadAnswer.__subclasses__()]
     return any(f"AI-drafted summary {told}" in said for told in (*made, *failed))
 
 

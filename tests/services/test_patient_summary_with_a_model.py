@@ -109,7 +109,7 @@ def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: P
     double = Double(faults=[NotJson()])
     with service(tmp_path, Stand(double)) as client:
         until(lambda: "could not be prepared" in detail(client), 20)
-        assert "not_json" in detail(client)
+        assert "(not json)" in detail(client)
         assert len(double.of("record-summary")) == 1
 
 
@@ -127,7 +127,7 @@ def test_what_a_model_said_against_the_record_is_counted_by_reason_once_however_
     double = Double(text=msgspec.json.encode({"statements": said}).decode())
     dropped = 'cds_statements_dropped_total{reason="number not in the cited facts"}'
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: dropped in client.get("/metrics").text, 20)
+        until(lambda: detail(client) and dropped in client.get("/metrics").text, 20)
         for _ in range(3):
             detail(client)
         assert f"{dropped} 1.0" in client.get("/metrics").text
@@ -138,7 +138,7 @@ def test_the_audit_line_of_every_call_about_a_model_names_the_prompt_whether_the
 ) -> None:
     double = Double(faults=[NotJson()])
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: "could not be prepared: not_json" in detail(client), 20)
+        until(lambda: "could not be prepared: the model's answer could not be used (not json)" in detail(client), 20)
     engine = open_engine(f"sqlite:///{tmp_path / 'cds.sqlite3'}")
     with engine.connect() as connection:
         lines = [row[0] for row in connection.execute(text("SELECT detail FROM audit_event WHERE kind = 'hook'"))]

@@ -52,7 +52,7 @@ def test_what_could_not_be_prepared_is_said_with_its_reason_and_the_unknown_is_n
         potassium = bodies.potassium("6.8")
         until(lambda: links(client, potassium), 20)
         (address,) = links(client, potassium)
-        until(lambda: "could not be prepared: not_json" in client.get(address).text, 20)
+        until(lambda: "could not be used (not json)" in client.get(address).text, 20)
         for unknown in ("0" * 32, "x", "../../etc"):
             answer = client.get(f"/review/texts/{unknown}")
             assert answer.status_code == 404, unknown
