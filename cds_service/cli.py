@@ -26,11 +26,15 @@ services = typer.Typer(help="List and switch the CDS services.", no_args_is_help
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings; the environment (CDS_…) wins over it.")]
 PORTS = 65535
+State = Annotated[Switch, typer.Argument(help="What it becomes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def fail(message: str) -> typer.Exit:
+def fail(fault: CdsError | OSError) -> typer.Exit:
     """One clear line on stderr, exit code 1."""
+    message = str(fault)
+    if isinstance(fault, OSError) and fault.filename and fault.strerror:
+        message = f"{fault.filename}: {fault.strerror}"  # without its number
     typer.secho(f"medgemma-cds: {message}", fg="red", err=True)
     return typer.Exit(1)
 
@@ -48,7 +52,7 @@ def serve(
     try:
         run(load(config), host, port)
     except CdsError as error:
-        raise fail(error.message) from None
+        raise fail(error) from None
 
 
 @app.command()
@@ -61,13 +65,16 @@ def demo(
         str, typer.Option(help="ollama/MODEL, llama-server/MODEL, lmstudio/MODEL or BASE_URL#MODEL drafts too.")
     ] = "",
 ) -> None:
-    """Start the service with the EHR simulator and demo patients; print the cards of a chart, an order and a radiograph."""
+    """Run the service with an EHR simulator and print some cards.
+
+    Three calls for demo patients: a chart is opened, an order signed, a radiograph looked for. Then it stays up.
+    """
     from cds_service.commands.demo import run
 
     try:
         raise typer.Exit(asyncio.run(run(once=once, port=port, model=model)))
     except CdsError as error:
-        raise fail(error.message) from None
+        raise fail(error) from None
 
 
 @app.command()
@@ -106,20 +113,23 @@ def call(
     try:
         code = asyncio.run(run(ask, service_url=service_url, bundle=bundle, prefetch=not no_prefetch, as_json=as_json))
     except (CdsError, OSError) as error:
-        raise fail(str(error)) from None
+        raise fail(error) from None
     raise typer.Exit(code)
 
 
 @app.command()
 def doctor(config: Config = None) -> None:
-    """Check configuration, database, FHIR servers, keys and the rule pack; say what to do about each fault."""
+    """Check the settings and all they name; say what to mend.
+
+    Keys, rule pack, prompts, engines, database, FHIR servers, image archive, collector of traces. Exit code 1 with a fault.
+    """
     from cds_service.doctor import run
     from cds_service.settings_loading import load
 
     try:
         raise typer.Exit(asyncio.run(run(load(config))))
     except CdsError as error:
-        raise fail(error.message) from None
+        raise fail(error) from None
 
 
 @app.command()
@@ -130,14 +140,17 @@ def image(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show exactly what the image model would see, with every step taken. Exit code 3 when it is refused."""
+    """Show what the image model would see of a DICOM object.
+
+    Exactly that picture, with every step taken. Exit code 3 when it is refused.
+    """
     from cds_service.commands.image import run
     from cds_service.settings_loading import load
 
     try:
         raise typer.Exit(asyncio.run(run(load(config), source, frame=frame, out=out, as_json=as_json)))
     except (CdsError, OSError) as error:
-        raise fail(str(error)) from None
+        raise fail(error) from None
 
 
 @app.command()
@@ -154,7 +167,10 @@ def read(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read one study with the image model and print it; --draft keeps it. Exit code 3 when no read is made."""
+    """Read one study with the image model.
+
+    Prints the read; --draft keeps it. Exit code 3 when no read is made.
+    """
     from cds_service.commands.read import Asked, run
     from cds_service.settings_loading import load
 
@@ -162,7 +178,7 @@ def read(
     try:
         raise typer.Exit(asyncio.run(run(load(config), asked, as_json=as_json)))
     except (CdsError, OSError) as error:
-        raise fail(str(error)) from None
+        raise fail(error) from None
 
 
 @app.command()
@@ -174,7 +190,10 @@ def ask(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a question from one record with the text model, each statement checked. Exit code 3 when it is discarded."""
+    """Answer a question from one record with the text model.
+
+    Each statement is checked. Exit code 3 when the answer is discarded.
+    """
     from cds_service.commands.ask import run
     from cds_service.settings_loading import load
 
@@ -182,7 +201,7 @@ def ask(
     try:
         raise typer.Exit(asyncio.run(run(load(config), question, who, fhir=base, bundle=bundle, as_json=as_json)))
     except (CdsError, OSError) as error:
-        raise fail(str(error)) from None
+        raise fail(error) from None
 
 
 @app.command(name="version")
@@ -200,8 +219,10 @@ def list_rules(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @rules.command("set")
-def set_rule(rule: str, state: Switch, config: Config = None) -> None:
-    """Switch a rule off, to shadow (computed and audited, not shown) or on."""
+def set_rule(
+    rule: Annotated[str, typer.Argument(help="Its id, as `rules list` prints it.")], state: State, config: Config = None
+) -> None:
+    """Switch a rule off, to shadow or on. In shadow it is computed and audited, not shown."""
     _operate("set_rule", config, rule, state)
 
 
@@ -209,7 +230,7 @@ def set_rule(rule: str, state: Switch, config: Config = None) -> None:
 def report_rules(
     days: Annotated[int, typer.Option(help="How far back.")] = 30, config: Config = None, as_json: AsJson = False
 ) -> None:
-    """What became of each rule's cards: fired, accepted, overridden, reasons."""
+    """What became of each rule's cards. Fired, accepted, overridden, reasons."""
     _operate("report_rules", config, days, as_json)
 
 
@@ -220,14 +241,18 @@ def list_services(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @services.command("set")
-def set_service(service: str, state: Switch, config: Config = None) -> None:
-    """Switch a service off (404), to shadow (computed and audited, no cards) or on."""
+def set_service(
+    service: Annotated[str, typer.Argument(help="Its id, as `services list` prints it.")],
+    state: State,
+    config: Config = None,
+) -> None:
+    """Switch a service off, to shadow or on. Off answers 404; in shadow it is computed and audited, without cards."""
     _operate("set_service", config, service, state)
 
 
 @app.command()
-def ai(state: Switch, config: Config = None) -> None:
-    """Switch everything a model words or scores off, to shadow or on, at once."""
+def ai(state: State, config: Config = None) -> None:
+    """Switch all that a model does off, to shadow or on. In shadow it is made and audited, not shown."""
     _operate("set_ai", config, state)
 
 
@@ -238,7 +263,7 @@ def _operate(name: str, config: Path | None, *arguments: object) -> None:
     try:
         getattr(operating, name)(load(config), *arguments)
     except CdsError as error:
-        raise fail(error.message) from None
+        raise fail(error) from None
 
 
 app.command(name="calc")(calc)

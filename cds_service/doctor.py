@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import text
 
 from cds_service import doctor_servers as servers
@@ -40,14 +41,17 @@ async def run(settings: Settings) -> int:
     for column in ("what", "state", "says"):
         table.add_column(column)
     for check in checks:
-        table.add_row(check.what, f"[{STYLE[check.state]}]{check.state}[/]", check.say)
+        table.add_row(Text(check.what), Text(check.state, style=STYLE[check.state]), Text(check.say))  # never as markup
     Console().print(table)
     return int(any(check.state == "fault" for check in checks))
 
 
 async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     """Configuration first, then what needs a connection."""
-    for look in (_mode, _zone, _state_dir, _key, _rules, _prompts, _profiles, _engines, _filing, _archive):
+    for look in (
+        _mode, _public_address, _time_zone, _state_folder, _encryption_key, _rule_pack, _prompts, _client_profiles,
+        _engines, _drafts, _structured_reports,
+    ):  # fmt: skip
         yield _guarded(look, settings)
     async for check in _engine_checks(settings):
         yield check
@@ -80,11 +84,19 @@ async def _waited(what: str, check: Awaitable[Check]) -> Check:
 def _mode(settings: Settings) -> Check:
     settings.check()
     if settings.mode == "production":
-        return Check("mode", "ok", f"production, {len(settings.clients)} clients trusted")
+        return Check("mode", "ok", f"production; trusted: {', '.join(sorted(settings.clients))}")
     return Check("mode", "note", f"{settings.mode}: unauthenticated clients and any browser origin are accepted")
 
 
-def _zone(settings: Settings) -> Check:
+def _public_address(settings: Settings) -> Check:
+    """A token's aud is compared with it: what clients call must be what is written there."""
+    if settings.mode == "production" and not settings.public_url.startswith("https://"):
+        say = f"{settings.public_url}: set CDS_PUBLIC_URL to the https address that clients call, else their tokens are refused"
+        return Check("public address", "fault", say)
+    return Check("public address", "ok", settings.public_url)
+
+
+def _time_zone(settings: Settings) -> Check:
     try:
         ZoneInfo(settings.timezone)
     except (KeyError, ValueError):
@@ -92,7 +104,7 @@ def _zone(settings: Settings) -> Check:
     return Check("time zone", "ok", settings.timezone)
 
 
-def _state_dir(settings: Settings) -> Check:
+def _state_folder(settings: Settings) -> Check:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         probe = settings.state_dir / ".doctor"
@@ -105,13 +117,13 @@ def _state_dir(settings: Settings) -> Check:
     return Check("state folder", "ok", str(settings.state_dir))
 
 
-def _key(settings: Settings) -> Check:
+def _encryption_key(settings: Settings) -> Check:
     load_cipher(settings)
     given = bool(settings.encryption_key.get_secret_value())
     return Check("encryption key", "ok", "from CDS_ENCRYPTION_KEY" if given else "made in the state folder; back it up")
 
 
-def _rules(settings: Settings) -> Check:
+def _rule_pack(settings: Settings) -> Check:
     pack = load_pack(settings.site_rules)
     if settings.site_rules is None:
         return Check(
@@ -121,11 +133,12 @@ def _rules(settings: Settings) -> Check:
 
 
 def _prompts(_settings: Settings) -> Check:
-    prompts = templates.load()
-    return Check("prompts", "ok", prompts["record-summary"].label)
+    return Check(
+        "prompts", "ok", ", ".join(f"{prompt.name}@{prompt.version}" for prompt in templates.load().by_name.values())
+    )
 
 
-def _profiles(settings: Settings) -> Check:
+def _client_profiles(settings: Settings) -> Check:
     known = profiles.choose(settings.clients)
     return Check("client profiles", "ok", f"{', '.join(sorted(known.named))}")
 
@@ -135,7 +148,7 @@ def _engines(settings: Settings) -> Check:
     return Check("engines", "ok", f"text: {settings.text_engine}; images: {image}")
 
 
-def _filing(settings: Settings) -> Check:
+def _drafts(settings: Settings) -> Check:
     if settings.file_unreviewed_drafts:
         say = "partial reports are written before a person has looked; CDS_FILE_UNREVIEWED_DRAFTS=false stops that"
         return Check("drafts", "note", say)
@@ -144,7 +157,7 @@ def _filing(settings: Settings) -> Check:
     return Check("drafts", "ok", "nothing is written to the record before a person takes it")
 
 
-def _archive(settings: Settings) -> Check:
+def _structured_reports(settings: Settings) -> Check:
     if not settings.structured_reports:
         return Check("structured reports", "ok", "none are stored in the archive")
     if not settings.dicomweb_url:
@@ -153,8 +166,8 @@ def _archive(settings: Settings) -> Check:
 
 
 def _addresses(settings: Settings) -> Check:
-    allowed = policy(settings)
-    return Check("addresses", "ok", f"{len(allowed.operator)} origins of the settings may be called")
+    allowed = sorted(str(origin) for origin in policy(settings).operator)
+    return Check("addresses", "ok", f"may be called, by the settings: {', '.join(allowed) or 'none'}")
 
 
 async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:

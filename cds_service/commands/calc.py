@@ -32,7 +32,7 @@ def calc(
     all_calculators: Annotated[bool, typer.Option("--list", help="List all calculators and their inputs.")] = False,
     batch: Annotated[bool, typer.Option("--batch", help="Read JSON lines from stdin, write one line each.")] = False,
 ) -> None:
-    """Run a clinical calculator: exact, sourced, and honest about what is missing."""
+    """Run a clinical calculator. Exact, sourced, and honest about what is missing."""
     try:
         if all_calculators:
             _list([CALCULATORS[known(name)]] if name else list(CALCULATORS.values()))
@@ -57,7 +57,7 @@ def known(name: Any) -> str:
         return name
     wanted = str(name)[:60].lower().replace("-", "_")
     near = [known_name for known_name in CALCULATORS if wanted[:4] and wanted[:4] in known_name.lower()]
-    hint = f"; did you mean {', '.join(near)}" if near else "; --list shows all"
+    hint = f"; did you mean {', '.join(near)}?" if near else "; --list shows all"
     raise Fault(f"unknown calculator {str(name)[:60]!r}{hint}")
 
 

@@ -80,10 +80,15 @@ def draft_orders(ask: Ask) -> dict[str, Any]:
         return dict(ask.draft_orders)
     if ask.orders is None:
         raise BadRequest(f"{ask.hook} needs --orders FILE (a Bundle, one order or a list of orders as FHIR JSON)")
-    found = decode_as_written(ask.orders.read_bytes())
+    try:
+        found = decode_as_written(ask.orders.read_bytes())
+    except msgspec.DecodeError as fault:
+        raise BadRequest(f"{ask.orders} is no JSON: {fault}") from None
     if isinstance(found, dict) and found.get("resourceType") == "Bundle":
         return found
     resources: Sequence[Any] = found if isinstance(found, list) else [found]
+    if not all(isinstance(each, dict) and each.get("resourceType") for each in resources):
+        raise BadRequest(f"{ask.orders} holds something that is no FHIR resource (a JSON object with a resourceType)")
     return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}
 
 

@@ -16,10 +16,10 @@ from rich.console import Console
 
 from cds_service.commands.call import Ask, Query, build_request, choose
 from cds_service.commands.terminal import occasion, print_cards, print_outcome
-from cds_service.errors import CdsError, Unavailable
+from cds_service.errors import BadRequest, CdsError, Unavailable
 from cds_service.hooks.protocol import Services
 from fhir_adapters import errors, json_guard
-from fhir_adapters.addresses import Policy, origin_of
+from fhir_adapters.addresses import Origin, Policy, origin_of
 from fhir_adapters.outbound import Outbound
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -34,8 +34,9 @@ class Caller:
 
     def __init__(self, service_url: str, fhir_server: str = "") -> None:
         self._url = service_url.rstrip("/")
-        origins = {str(origin_of(url)) for url in (service_url, fhir_server) if url}
+        origins = {str(_origin(url)) for url in (service_url, fhir_server) if url}
         self._outbound = Outbound(Policy(operator=origins))
+        self._unanswered: dict[str, list[str]] = {}  # why → types of the prefetch
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,9 +57,10 @@ class Caller:
     async def post(self, ask: Ask, query: Query | None) -> tuple[int, bytes]:
         """One hook call: status and body as they came."""
         entry = choose(await self.services(), ask)
-        return await self._send(
-            "POST", f"{self._url}/cds-services/{entry.id}", await build_request(entry, ask, query), JSON
-        )
+        body = await build_request(entry, ask, query)
+        for why, types in self._unanswered.items():
+            _say(f"not prefetched ({why}): {', '.join(dict.fromkeys(types))}")
+        return await self._send("POST", f"{self._url}/cds-services/{entry.id}", body, JSON)
 
     async def call(self, ask: Ask) -> tuple[int, dict[str, Any]]:
         """A hook call with prefetch from the FHIR server of ``ask``."""
@@ -72,10 +74,10 @@ class Caller:
             try:
                 status, body = await self._send("GET", urljoin(f"{base}/", path), b"", FHIR)
             except Unavailable as error:
-                _say(f"prefetch {path.split('?')[0]}: {error.message}")
+                self._unanswered.setdefault(error.message, []).append(path.split("?")[0])
                 return None
             if status != 200:
-                _say(f"prefetch {path.split('?')[0]}: HTTP {status}")
+                self._unanswered.setdefault(f"{base} answered HTTP {status}", []).append(path.split("?")[0])
             return body if status == 200 else None
 
         return query
@@ -89,14 +91,25 @@ class Caller:
         return reply.status, reply.body
 
 
+def _origin(url: str) -> Origin:
+    try:
+        return origin_of(url)
+    except errors.UnsafeAddress as fault:
+        raise BadRequest(f"'{url}' is no address ({fault.detail}); write it like http://127.0.0.1:8000") from None
+
+
 def from_bundle(path: Path) -> Query:
     """Queries answered from a Bundle file, by the simulator's own search."""
     from cds_service.web.simulator.exchange import Request
     from cds_service.web.simulator.interactions import FhirServer
+    from cds_service.web.simulator.outcome import FhirError
     from cds_service.web.simulator.store import Store
 
     store = Store()
-    store.load(path.read_bytes())
+    try:
+        store.load(path.read_bytes())
+    except FhirError as fault:
+        raise BadRequest(f"{path}: {fault.diagnostics}") from None
     server = FhirServer(store)
 
     async def query(asked: str) -> bytes | None:

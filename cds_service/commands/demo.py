@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -162,12 +163,11 @@ def _say_where(base: str, console: Console) -> None:
         ("Draft reports", f"{base}/review/"),
         ("FHIR server", f"{base}/simulator/fhir"),
         ("Interface", f"{base}/docs"),
+        ("From a shell", f"{sys.argv[0]} call patient-view --patient demo-dirty --service-url {base}"),
     ):
-        console.print(f"  {what:<16}{where}", highlight=False)
-    console.print(
-        f"  {'From here':<16}medgemma-cds call patient-view --patient demo-dirty --fhir {base}/simulator/fhir",
-        highlight=False,
-    )
+        console.print(
+            f"  {what:<16}{where}", highlight=False, soft_wrap=True
+        )  # copied whole, however narrow the window
 
 
 def _free_port() -> int:

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
@@ -37,15 +39,16 @@ def list_rules(settings: Settings, as_json: bool) -> None:
     rows = [
         {
             "id": rule.id,
-            "title": rule.title,
             "version": rule.version,
             "severity": rule.severity.value,
             "switch": states.get(f"rule:{rule.id}", rule.switch).value,
+            "title": rule.title,
             "source": rule.sources[0].label,
         }
         for rule in pack.rules.values()
     ]
-    _show(rows, f"{len(rows)} rules, pack {pack.hash[:19]}", as_json)
+    told = [{name: value for name, value in row.items() if name != "source"} for row in rows]  # docs/rules.md has them
+    _show(rows, told, f"{len(rows)} rules, pack {pack.hash[:19]}", as_json)
 
 
 def set_rule(settings: Settings, rule_id: str, state: Switch) -> None:
@@ -61,8 +64,9 @@ def set_rule(settings: Settings, rule_id: str, state: Switch) -> None:
 def report_rules(settings: Settings, days: int, as_json: bool) -> None:
     """Print what became of each rule's cards over the last ``days``."""
     since = int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)
-    rows = [_reported(row) for row in _do(settings, lambda connection: report(connection, since))]
-    _show(rows, f"Rules over the last {days} days", as_json)
+    found = _do(settings, lambda connection: report(connection, since))
+    title = f"Rules over the last {days} days"
+    _show([_reported(row) for row in found], [_told(row) for row in found], title, as_json)
 
 
 def _reported(row: RuleReport) -> Row:
@@ -79,10 +83,26 @@ def _reported(row: RuleReport) -> Row:
     }
 
 
+def _told(row: RuleReport) -> Row:
+    """The same for a person, in columns that fit 80 characters."""
+    rate = "" if row.rate is None else f" ({row.rate:.0%})"
+    waited = "" if row.seconds is None else f"{row.seconds:.0f} s"
+    return {
+        "rule": row.rule,
+        "fired": row.fired,
+        "shadow": row.shadow,
+        "accepted": row.accepted,
+        "overridden": f"{row.overridden}{rate}{': review the rule' if row.review else ''}",
+        "median": waited,
+        "reasons": ", ".join(f"{reason} {n}" for reason, n in row.reasons.most_common()),
+    }
+
+
 def list_services(settings: Settings, as_json: bool) -> None:
     """Print every service with its switch."""
     states = _do(settings, read)
-    _show([{"id": s, "switch": states.get(f"service:{s}", Switch.ON).value} for s in SERVICES], "Services", as_json)
+    rows = [{"id": s, "switch": states.get(f"service:{s}", Switch.ON).value} for s in SERVICES]
+    _show(rows, rows, "Services", as_json)
 
 
 def set_service(settings: Settings, service: str, state: Switch) -> None:
@@ -133,13 +153,14 @@ async def _transact(settings: Settings, call: Callable[[Connection], T]) -> T:
         await gateway.close()
 
 
-def _show(rows: Sequence[Row], title: str, as_json: bool) -> None:
+def _show(rows: Sequence[Row], told: Sequence[Row], title: str, as_json: bool) -> None:
+    """``rows`` as JSON, or ``told`` as a table: ids are never cut, for they are copied into the next command."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ("nothing yet",):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for at, name in enumerate(told[0] if told else ("nothing yet",)):
+        table.add_column(name, no_wrap=at == 0, overflow="fold")
+    for row in told:
+        table.add_row(*(escape(str(value)) for value in row.values()))
     Console().print(table)
