@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from cds_service.record import text
-from cds_service.record.facts import Absence, Reason
+from cds_service.record.facts import Absence, Reason, Refusal
 from cds_service.record.gathered import Answer
 
 REASONS = {
@@ -52,13 +52,28 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str], seen: C
 
 
 def _unreadable(answer: Answer) -> Absence | None:
-    """Something came, and nothing of it could be read."""
+    """Something came, and nothing of it could be read, or nothing of it is what was asked for."""
     faults = sorted({fault for page in answer.resources for fault in page.faults})
-    if not faults or any(page.views for page in answer.resources):
+    others = sorted({f"{kind} in its place" for page in answer.resources for kind in page.unknown})
+    if not (faults or others) or any(page.views for page in answer.resources):
         return None
+    faults += others
     return Absence(
         answer.resource_type or answer.key, Reason.UNREADABLE, text.clean(f"{answer.key}: {', '.join(faults)}", 200)
     )
+
+
+def strangers(excluded: Mapping[str, int]) -> list[Absence]:
+    """One Absence for each type of which something was left out because it names another patient.
+
+    A list of allergies that lost one is no list on which a drug can be called safe.
+    """
+    mark = f": {Refusal.OTHER_PATIENT.value}"
+    return [
+        Absence(what.removesuffix(mark), Reason.STRANGE, f"{count} left out")
+        for what, count in excluded.items()
+        if what.endswith(mark)
+    ]
 
 
 def _reported(answer: Answer) -> list[Absence]:

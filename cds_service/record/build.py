@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from cds_service.errors import WrongPatient
 from cds_service.record import display, text
-from cds_service.record.absences import absences
+from cds_service.record.absences import absences, strangers
 from cds_service.record.allergies import allergies
 from cds_service.record.directives import TARGET, directives, oxygen_targets
 from cds_service.record.documents import documents, reports, within
@@ -83,7 +83,7 @@ def build(
         requests=made_requests,
         goals=goals,
         orders=orders(scope, draft_orders, selections),
-        absences=absences(retrieved, expected, found.types),
+        absences=[*absences(retrieved, expected, found.types), *strangers(scope.excluded)],
         truncated=_truncated(retrieved, cut_reports + cut_documents),
         faults=found.faults,
         excluded=scope.excluded,

@@ -34,6 +34,10 @@ class Reason(StrEnum):
     FAILED = "failed"
     STALE = "stale"
     UNREADABLE = "unreadable"
+    STRANGE = "left out, as not of this patient"
+
+
+LACKING = frozenset({Reason.NOT_PERMITTED, Reason.FAILED, Reason.UNREADABLE, Reason.STRANGE})  # asked for, not had
 
 
 class Absence(Struct, frozen=True):

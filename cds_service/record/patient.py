@@ -31,7 +31,7 @@ class Whose:
             return ""
         base, _, _ = written.partition("/_history/")
         kind, _, name = base.rpartition("/")
-        if name == self.patient_id and (kind == "Patient" or kind.endswith("/Patient")):
+        if name == self.patient_id and (kind in ("", "Patient") or kind.endswith("/Patient")):
             if len(self.own) < 1000:
                 self.own.add(written)
             return ""

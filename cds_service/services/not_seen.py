@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cds_service.grounding.language.suspicion import suspicious
 from cds_service.record import unmatched, wording
-from cds_service.record.facts import Reading, Reason, Record
+from cds_service.record.facts import Reading, Reason, Record, Refusal
 
 NAMED = 3  # results named for each reason
 NAMES = {
@@ -60,13 +60,19 @@ def _unjudged(record: Record) -> list[str]:
 
 
 def _refused(readings: Iterable[Reading]) -> str:
-    """Each reason with the results it stands for: 'no value (Potassium “haemolysed, please repeat” on 2026-11-20)'."""
+    """Each reason with the results it stands for: 'no value (Potassium “haemolysed, please repeat” on 2026-11-20)'.
+
+    Of another patient's results the number is said and nothing else: their values belong on no card of this one.
+    """
     by_reason: dict[str, list[str]] = {}
     for reading in readings:
         if reading.refusal is not None:
             by_reason.setdefault(reading.refusal.value, []).append(_refused_reading(reading))
     said = []
     for reason, names in by_reason.items():
+        if reason == Refusal.OTHER_PATIENT.value:
+            said.append(f"{reason} ({len(names)})")
+            continue
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         said.append(f"{reason} ({', '.join(names[:NAMED])}{more})")
     return "; ".join(said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds_service.rules.catalogue import Severity
-from cds_service.services import layout, templates
+from cds_service.services import gaps, layout, templates
 from cds_service.services.assessed import Assessed
 from cds_service.services.chart import Charts
 from cds_service.services.service import Answer, Call
@@ -11,7 +11,8 @@ from cds_service.services.showing import Showing
 
 
 class OrderPrecheck:
-    """Only what would be a warning or worse at signing, only for the selected orders, at most one card."""
+    """Only what would be a warning or worse at signing, only for the selected orders, at most one card; where there is
+    nothing of that kind, what could not be checked."""
 
     id = "order-precheck"
     hook = "order-select"
@@ -39,5 +40,6 @@ class OrderPrecheck:
         ]
         shown = await self._showing.choose(call, relevant)
         sheet = self._showing.sheet(self.id, call)
-        laid = [layout.one_or_merged(shown.findings, sheet)] if shown.findings else []
-        return shown.answer(laid, chart)
+        gap = gaps.card(self.title, chart.record, self.prefetch, gaps.needed(chart.record), sheet)
+        found = layout.one_or_merged(shown.findings, sheet) if shown.findings else gap
+        return shown.answer([found] if found else [], chart)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cds_service.hooks.protocol import Coding
 from cds_service.rules.catalogue import Finding
 from cds_service.rules.evaluate import switched_on
-from cds_service.services import assessed, cited, layout, options, priority, templates
+from cds_service.services import assessed, cited, gaps, layout, options, priority, templates
 from cds_service.services.assessed import Assessed, Opinion
 from cds_service.services.chart import Chart, Charts
 from cds_service.services.raising import Suggested, suggest
@@ -21,7 +21,7 @@ OPTIONS = Coding(code="orderoptions", system=layout.RULE_SYSTEM, display="Option
 
 
 class OrderTriage:
-    """Conflicts of the drafts with the record, each with its facts; nothing to say means no cards.
+    """Conflicts of the drafts with the record, each with its facts, and what could not be checked; else no cards.
 
     With a model its category may raise a suggestion above the rules' floor, and its options have a card of their own.
     """
@@ -52,7 +52,8 @@ class OrderTriage:
         facts = cited.facts_of(chart.record, ids) if ids else {}
         suggested = priority.card(self._priorities(chart, shown.findings, sheet, opinions), sheet, facts)
         optional = _options(opinions, sheet, facts)
-        laid = layout.arrange(shown.findings, [suggested] if suggested else [], sheet, optional)
+        gap = gaps.card(self.title, chart.record, self.prefetch, gaps.needed(chart.record), sheet)
+        laid = layout.arrange(shown.findings, [each for each in (suggested, gap) if each], sheet, optional)
         outcomes = [outcome for opinion in opinions for outcome in opinion.outcomes]
         answer = shown.answer(laid, chart)
         notes = (*assessed.notes(outcomes), *layout.given_way(optional, laid))

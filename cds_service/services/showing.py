@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cds_service.record.facts import LACKING
 from cds_service.rules.catalogue import Finding, Severity, Switch
 from cds_service.rules.evaluate import switched_on
 from cds_service.services.chart import Chart
@@ -25,7 +26,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     def answer(self, laid: Sequence[Laid], chart: Chart, counts: dict[str, int] | None = None) -> Answer:
         """The Answer of a service: cards, what the ledger keeps, what audit and metrics count."""
-        incomplete = [a.what for a in chart.record.absences if a.reason.value in ("failed", "not permitted")]
+        incomplete = [a.what for a in chart.record.absences if a.reason in LACKING]
         return Answer(
             cards=[each.card for each in laid],
             issued=[each.issued for each in laid],
