@@ -33,7 +33,8 @@ def anchor_dates(said: Sentence, cited: Sequence[Evidence]) -> list[Anchor] | Fa
         if isos:
             role, mask = _role(read, position), 0
             for iso in isos:
-                mask |= _carriers(iso, role, cited)
+                each, _, other = iso.partition("&")
+                mask |= _carriers(each, role, cited) & (_carriers(other, role, cited) if other else -1)
         if clock:
             mask &= _at(clock, cited)
         if not mask:
@@ -53,7 +54,13 @@ def _meant(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> t
             return [numeral.a, *other], position
         if numeral.shape == "time":
             return [], position
+        if numeral.shape == "range" and _month(read, position + 1):
+            return _both_days(read, position, numeral)
         if numeral.shape == "number" and "." not in numeral.a:
+            if _word(read, position + 1) in ("and", "to", "-", "through") and _month(read, position + 3):
+                later = _day_first(read, position + 2, _word(read, position + 2))
+                own = _day_first([read[position], *read[position + 3 : position + 5]], 0, numeral.a)
+                return (own[0], position) if later and own else None
             return _day_first(read, position, numeral.a) or _year(read, position, numeral.a, cited)
         return None
     return _month_first(read, position)
@@ -79,11 +86,19 @@ def _day_first(read: Sequence[Token], position: int, day: str) -> tuple[list[str
     return [f"-{month:02}-{int(day):02}"], position + 1
 
 
+def _both_days(read: Sequence[Token], position: int, days: Numeral) -> tuple[list[str], int] | None:
+    """'14-21 February 2026': both days are the fact's."""
+    first = _day_first(read, position, days.a)
+    last = _day_first(read, position, days.b)
+    return (["&".join([*first[0], *last[0]])], last[1]) if first and last else None
+
+
 def _month_first(read: Sequence[Token], position: int) -> tuple[list[str], int] | None:
     """'November 20, 2026', 'Nov 20', 'November 2026'."""
     month, after = _month(read, position), _word(read, position + 1)
     if not after.isdecimal():
-        return None
+        day_before = position and read[position - 1].kind == Kind.NUMBER
+        return None if day_before else ([f"-{month:02}-"], position)
     if int(after) in _YEARS:
         return [f"{int(after):04}-{month:02}"], position + 1
     comma = 1 if _word(read, position + 2) == "," else 0
@@ -110,7 +125,10 @@ def _carriers(iso: str, role: str, cited: Sequence[Evidence]) -> int:
         if iso in days:
             fits = not role or days[iso] == role or len(days) == 1
         elif iso.startswith("-"):
-            fits = any(len(day) == 10 and day.endswith(iso) for day in days)
+            fits = any(
+                iso in day[4:] + "-" if len(iso) == len("-05-") else len(day) == 10 and day.endswith(iso)
+                for day in days
+            )
         elif len(iso) < 10:
             fits = any(day.startswith(iso) and (not role or r == role or len(days) == 1) for day, r in days.items())
         else:

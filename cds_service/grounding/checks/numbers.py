@@ -10,7 +10,7 @@ from cds_service.grounding.checks.spans import age_holds, span_holds
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence
-from cds_service.grounding.evidence.figures import Figure, bounds, compared, is_limit, is_range, matching
+from cds_service.grounding.evidence.figures import Figure, bounds, compared, differs, is_limit, is_range, matching
 from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
@@ -90,6 +90,8 @@ def _otherwise(
     after = {t.word for t in read[span_at + 1 : span_at + 3]}
     if (position and read[position - 1].word in _AGE_WORDS) or (span and "old" in after):
         return 0 if age_holds(text, span or "year", desk) else (Reason.PERSON, text)
+    if _changes(read, position) and differs(figure, cited):
+        return 0
     if span:
         return 0 if span_holds(text, span, "ago" in after, cited, desk) else (Reason.NUMBER, text)
     if not figure.unit and _count_holds(read, position, text, cited):
@@ -97,6 +99,12 @@ def _otherwise(
     if figure.unit and matching(figure._replace(unit=""), cited):
         return Reason.UNIT, f"{text} {figure.unit}"
     return Reason.NUMBER, text
+
+
+def _changes(read: Sequence[Token], position: int) -> bool:
+    """ "dropped by 8", "a gain of 5.2": the number says how far, the word which way (series.py)."""
+    before = read[max(position - 3, 0) : position]
+    return bool(before) and before[-1].word in ("by", "of") and any(t.kind == Kind.TREND for t in before)
 
 
 def _in_name(text: str, position: int, masks: Sequence[int], cited: Sequence[Evidence]) -> int:

@@ -16,6 +16,7 @@ from cds_service.grounding.checks.guarded import ALLERGY, guarded
 from cds_service.grounding.checks.hypothesis import MAX_CHANGES, hypothesis_fault
 from cds_service.grounding.checks.numbers import anchor_numbers
 from cds_service.grounding.checks.pairing import pairing
+from cds_service.grounding.checks.recombined import recombined
 from cds_service.grounding.checks.series import claims
 from cds_service.grounding.checks.spans import recent
 from cds_service.grounding.checks.tense import tense
@@ -73,6 +74,9 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
     supposed = certainty(said, reached, masks, cited)
     if supposed:
         return supposed
+    mixed = recombined(said.read, masks, cited)
+    if mixed:
+        return mixed
     dates = anchor_dates(said, cited)
     if isinstance(dates, tuple):
         return dates
@@ -158,7 +162,7 @@ def _people_and_recency(
             return Reason.PERSON, word
         if kind == Kind.RECENCY:
             about = [cited[i] for i in bits(bound(read, anchors, mark, everything))]
-            if not recent(int(str(payload)), about, desk):
+            if not recent(int(str(payload)), about, desk, word.removeprefix("this ")):
                 return Reason.DATE, word
     return None
 

@@ -12,16 +12,38 @@ from collections.abc import Sequence
 from cds_service.grounding.checks.anchors import Anchor, bits
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.language.lexicon import Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
 
+_OXYGEN = frozenset({"oxygen_flow", "inhaled_oxygen"})
+
+
 def pairing(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Fault | None:
     """The first anchor that stands beside the wrong one."""
-    astray = _values_with_names(anchors) or _dates_with_neighbours(anchors)
+    astray = _values_with_names(_without_led(read, anchors, cited)) or _dates_with_neighbours(anchors)
     if astray is None:
         astray = _from_to(read, anchors, cited)
     return (Reason.PAIRING, read[astray.first].word) if astray else None
+
+
+def _without_led(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> list[Anchor]:
+    """Without the values that lead their own name ("on 2 L/min of oxygen"), which belong to no name before them."""
+    kept = [a for a in anchors if not _oxygen_given(read, a, cited)]
+    for value, name in itertools.pairwise(anchors):
+        if value.what != "value" or name.what != "name" or not value.mask & name.mask or not value.first:
+            continue
+        between = [token.word for token in read[value.last + 1 : name.first] if token.kind != Kind.UNIT]
+        if between == ["of"] and value in kept and read[value.first - 1].word in ("on", "with", "at"):
+            kept.remove(value)
+    return kept
+
+
+def _oxygen_given(read: Sequence[Token], anchor: Anchor, cited: Sequence[Evidence]) -> bool:
+    """ "Saturation 90 % on 2 L/min"."""
+    on = anchor.what == "value" and anchor.first > 0 and read[anchor.first - 1].word == "on"
+    return on and all(cited[i].fact.concept in _OXYGEN for i in bits(anchor.mask))
 
 
 def _values_with_names(anchors: Sequence[Anchor]) -> Anchor | None:

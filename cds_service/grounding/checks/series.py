@@ -9,11 +9,11 @@ from decimal import Decimal
 from cds_service.grounding.checks.anchors import Anchor, bits, bound
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
-from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.evidence import Evidence, name_words
 from cds_service.grounding.language.lexicon import BETTER_DOWN, BETTER_UP, LIMIT_WORDS, TENSES, Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
-from cds_service.record.facts import Reading
+from cds_service.record.facts import Fact, Reading
 from cds_service.record.trend import trend
 
 _HIGH = frozenset({"H", "HH", "HU", "HX"})
@@ -36,12 +36,16 @@ def claims(
     for mark in marks:
         word = read[mark].word
         kind, payload, denied = _in_words(read, mark, mark in reached)
-        if kind not in _CLAIMS:
+        if kind not in _CLAIMS or _names_limit(read, mark):
             continue
         facts = [cited[i].fact for i in bits(bound(read, anchors, mark, everything))]
         readings = [fact for fact in facts if isinstance(fact, Reading)]
         if kind == Kind.PLACE and not readings and word in TENSES:
             continue  # "current medication": a matter of tense
+        if kind == Kind.PLACE and not readings and word in _LAST and facts:
+            if not denied and all(_placed(fact, desk) for fact in facts):
+                continue
+            return Reason.PLACE, word
         if kind == Kind.STATE:
             holds, reason = _state(str(payload), readings, desk), Reason.STATE
         elif kind == Kind.TREND:
@@ -53,16 +57,25 @@ def claims(
     return None
 
 
+_LAST = frozenset({"last", "the last", "most recent"})
 _CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
+
+
+def _names_limit(read: Sequence[Token], mark: int) -> bool:
+    """ "upper limit of normal", "above the normal range": the range is spoken of, not the value."""
+    if read[mark].payload != "normal" or mark < 2:  # noqa: PLR2004
+        return False
+    before = [token for token in read[max(mark - 3, 0) : mark] if token.word not in ("the", "its", "of")]
+    return bool(before) and (before[-1].kind in (Kind.OVER, Kind.UNDER, Kind.WITHIN) or before[-1].word in LIMIT_WORDS)
 
 
 def _in_words(read: Sequence[Token], mark: int, denied: bool) -> tuple[int, object, bool]:
     """What a mark claims: "above the reference range" is high, "below the upper limit" is not high, "within limits" normal."""
-    kind, payload, word = read[mark]
+    kind, payload, _ = read[mark]
     if kind not in (Kind.OVER, Kind.UNDER, Kind.WITHIN):
         return kind, payload, denied
-    small = list(itertools.takewhile(lambda t: t.kind == Kind.LIGHT or t.word == "normal", read[mark + 1 :]))
-    limit = next((t.word for t in small if t.word in LIMIT_WORDS), "")
+    small = list(itertools.takewhile(lambda t: t.kind == Kind.LIGHT or t.payload == "normal", read[mark + 1 :]))
+    limit = next((t.word for t in small if t.word in LIMIT_WORDS or t.word == "normal range"), "")
     if kind == Kind.WITHIN:
         return (Kind.STATE, payload, denied) if limit else (Kind.LIGHT, None, denied)
     following = read[mark + 1 + len(small)].kind if mark + 1 + len(small) < len(read) else Kind.HARD
@@ -173,6 +186,15 @@ def _distance(reading: Reading, ranged: Reading) -> Decimal | None:
 def _same_state(reading: Reading, before: Reading, desk: Desk) -> bool:
     """Both high, both low or both normal."""
     return any(state(name, reading, desk) and state(name, before, desk) for name in ("high", "low", "normal"))
+
+
+def _placed(fact: Fact, desk: Desk) -> bool:
+    """ "Last paracentesis": no other entry of the same name in this prompt is later; of encounters, none at all."""
+    if fact.time is None:
+        return False
+    stay, words = fact.reference.startswith("Encounter/"), name_words(fact)
+    later = (f for f in desk.facts.values() if type(f) is type(fact) and f.time is not None and f.time > fact.time)
+    return not any(f.reference.startswith("Encounter/") if stay else words <= name_words(f) for f in later)
 
 
 def _place(name: str, readings: Sequence[Reading], desk: Desk) -> bool:

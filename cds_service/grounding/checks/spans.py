@@ -10,6 +10,7 @@ from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, moments
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629746, "year": 31556952}
+_PARTS = {"morning": range(4, 12), "afternoon": range(12, 18), "evening": range(17, 24)}
 _FLEETING = frozenset({"minute", "hour", "day"})
 
 
@@ -57,10 +58,13 @@ def age_holds(text: str, unit: str, desk: Desk) -> bool:
     return text == str({"month": months, "week": days // 7, "day": days}.get(unit, -1))
 
 
-def recent(days: int, cited: Sequence[Evidence], desk: Desk) -> bool:
+def recent(days: int, cited: Sequence[Evidence], desk: Desk, part: str = "") -> bool:
     """ "today", "new", "recent": some cited fact is that young at the record's clock (calendar days of the site)."""
     if desk.now is None or (desk.lasting and days <= 1):
         return False
     today = desk.now.astimezone(desk.zone).date()
-    ages = [(today - moment.astimezone(desk.zone).date()).days for each in cited for moment, _ in moments(each.fact)]
+    local = [moment.astimezone(desk.zone) for each in cited for moment, _ in moments(each.fact)]
+    if part in _PARTS:
+        local = [moment for moment in local if moment.hour in _PARTS[part]]
+    ages = [(today - moment.date()).days for moment in local]
     return any(0 <= age <= days if days > 1 else age == days for age in ages)

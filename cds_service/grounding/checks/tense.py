@@ -20,6 +20,9 @@ _FITS = {
     "done": Tense.DONE | Tense.MEASURED,
     "family": Tense.FAMILY,
 }
+_WITH_VERB = frozenset(
+    {"no longer", "not currently", "not taking", "not yet", "to be"}
+)  # the verb after them adds nothing
 _OVER = frozenset({"former", "formerly", "ex", "resolved", "stopped", "ceased", "ended", "quit", "discontinued"})
 _ENDABLE = (Problem, Allergy, Medication)
 _OPPOSITE = {"active": "past", "past": "active"}
@@ -38,7 +41,7 @@ def tense(
     said: dict[int, int] = {}
     for mark in marks:
         word = TENSES.get(read[mark].word, str(read[mark].payload) if read[mark].kind == Kind.TENSE else "")
-        if word not in _FITS or (mark and read[mark - 1].word == "no longer"):
+        if word not in _FITS or (mark and read[mark - 1].word in _WITH_VERB):
             continue
         if word == "family" and not _related(read[mark].word, cited):
             return Reason.PERSON, read[mark].word

@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from cds_service.grounding.checks.anchors import bits
 from cds_service.grounding.evidence.evidence import Evidence
-from cds_service.grounding.language.lexicon import Kind, stem
+from cds_service.grounding.language.lexicon import KIND_WORDS, Kind, stem
 from cds_service.grounding.language.tokens import Numeral, Token
 from cds_service.grounding.statement import Reason
-from cds_service.record.facts import Problem
+from cds_service.record.facts import Medication, Problem
 
 _REASONS = {
     "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "priority": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
     "link": Reason.LINK, "control": Reason.CONTROL,
     "all_clear": Reason.ALL_CLEAR, "inference": Reason.INFERENCE,
 }  # fmt: skip
-_SIDES = frozenset({"left", "right", "bilateral"})
+SIDES = frozenset({"left", "right", "bilateral"})
 _INERT = frozenset(
     {
         Kind.LIGHT, Kind.NUMBER, Kind.UNIT, Kind.SPAN, Kind.MONTH, Kind.SOFT, Kind.HARD, Kind.COLON,
@@ -28,6 +28,8 @@ _INERT = frozenset(
     }
 )  # fmt: skip
 _BRIDGES = frozenset(["of", "the", "a", "an", "in", "by", "to", "with", "for", "at", "on", "-", "/", "and"])
+
+_VERBS = KIND_WORDS["Encounter"] | KIND_WORDS["Medication"]
 
 Fault = tuple[Reason, str]
 
@@ -80,7 +82,7 @@ def resolve(read: Sequence[Token], reached: frozenset[int], cited: Sequence[Evid
 def _missing(payload: str, word: str, cited: Sequence[Evidence], negative: bool) -> Fault:
     if carriers(payload, not negative, cited):
         return Reason.POLARITY, word
-    return (Reason.SIDE if payload in _SIDES else Reason.NAME), word
+    return (Reason.SIDE if payload in SIDES else Reason.NAME), word
 
 
 def _absorb(
@@ -97,13 +99,18 @@ def _absorb(
             masks[position] = inside
             if kind == Kind.TENSE:
                 left.append(position)
-        elif word == "diagnosed" and all(isinstance(evidence.fact, Problem) for evidence in cited):
+        elif word in ("diagnosed", "diagnosis") and _listed_only(cited):
             continue  # a recorded problem, and when; the date is checked as its start
         elif kind == Kind.UNLESS_NAMED:
             return _REASONS[str(payload)], word
         else:
             left.append(position)
     return Words(masks, left)
+
+
+def _listed_only(cited: Sequence[Evidence]) -> bool:
+    facts = [evidence.fact for evidence in cited]
+    return all(isinstance(f, Problem | Medication) for f in facts) and any(isinstance(f, Problem) for f in facts)
 
 
 def _inside(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> int:
@@ -152,7 +159,7 @@ def mentions(read: Sequence[Token], masks: Sequence[int]) -> list[Mention] | Fau
     for position, own in enumerate(masks):
         if own:
             if _glued_wrongly(masks, read, position):
-                return (Reason.SIDE if read[position].payload in _SIDES else Reason.PAIRING), read[position].word
+                return (Reason.SIDE if read[position].payload in SIDES else Reason.PAIRING), read[position].word
             if mask & own:
                 mask, last = mask & own, position
             else:
@@ -168,12 +175,19 @@ def mentions(read: Sequence[Token], masks: Sequence[int]) -> list[Mention] | Fau
 
 
 def _glued_wrongly(masks: Sequence[int], read: Sequence[Token], position: int) -> bool:
-    before = masks[position - 1] if position else 0
-    after = masks[position + 1] if position + 1 < len(masks) else 0
+    before = masks[position - 1] if position and not _verb(read[position - 1]) else 0
+    after = masks[position + 1] if position + 1 < len(masks) and not _verb(read[position + 1]) else 0
     glued = before | after
+    if _verb(read[position]):
+        return False
     return bool(glued) and not glued & masks[position] and not isinstance(read[position].payload, Numeral)
+
+
+def _verb(token: Token) -> bool:
+    """ "Gestation admitted", "disease presenting": the verb starts something else."""
+    return stem(token.word) in _VERBS
 
 
 def only_side(read: Sequence[Token], mention: Mention) -> bool:
     """True when a mention is nothing but a side ("…, left"): it belongs to the name beside it."""
-    return all(read[i].payload in _SIDES for i in range(mention.first, mention.last + 1))
+    return all(read[i].payload in SIDES for i in range(mention.first, mention.last + 1))

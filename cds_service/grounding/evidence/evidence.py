@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from cds_service.grounding.evidence.source import Source, source
-from cds_service.grounding.language.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, stems
+from cds_service.grounding.language.lexicon import (
+    NAME_LISTS,
+    PRESENT_WORDS,
+    SHORT_FORMS,
+    SPANS,
+    SPECIMENS,
+    UNITS,
+    stems,
+)
 from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.wording import answer, number
 
@@ -61,6 +69,8 @@ def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis
         denied.update(each.denied)
     names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named)) - denied  # "Never smoker"
     (denied if denies else affirmed).update(names)
+    if "Reading" in named:
+        affirmed -= denied  # "Tobacco smoking status: Never smoker"
     hedged = _only_hedged(sources, names) if any(each.hedged for each in sources) else _NO_WORDS
     return Lexis(frozenset(affirmed), frozenset(denied), hedged, sources)
 
@@ -130,6 +140,12 @@ def name_words(fact: Fact) -> frozenset[str]:
     return words - SHORT_FORMS.keys() or words
 
 
+def told(fact: Fact) -> tuple[frozenset[str], ...]:
+    """The clauses of a report's or note's text, where there are several; () else."""
+    clauses = source(fact.text[:SHOWN]).clauses if isinstance(fact, Event) and fact.text else ()
+    return clauses if len(clauses) > 1 else ()
+
+
 def supposed(fact: Fact) -> str:
     """'provisional', 'differential' or 'unconfirmed' of a problem nobody has confirmed; ''."""
     return fact.verification if isinstance(fact, Problem) and fact.verification in _SUPPOSED else ""
@@ -181,10 +197,17 @@ def unit_of(code: str) -> str:
     return f"#{SPANS[folded]}" if folded in SPANS and folded not in UNITS else UNITS.get(folded, folded)
 
 
+def _answers(fact: Reading) -> tuple[str, ...]:
+    """A finding that is there may be called by any of the words for that."""
+    present = not PRESENT_WORDS.isdisjoint(fact.text.lower().split()) if fact.text else False
+    return ("present",) if present and not source(fact.text).negates else ()
+
+
 def _named(fact: Fact) -> tuple[str, ...]:
     """Keys of the reviewed names that fit: the concept's, the kind's."""
     if isinstance(fact, Reading):
-        return ("Reading", fact.concept)
+        drawn = fact.value is not None and not fact.concept and SPECIMENS.isdisjoint(source(fact.label).affirmed)
+        return ("Reading", "drawn" if drawn else fact.concept, *_answers(fact))
     keys = (type(fact).__name__, fact.reference.partition("/")[0])
     return (*keys, fact.resource_type, fact.category) if isinstance(fact, Event) else keys
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import combinations
 from typing import NamedTuple
 
 from cds_service.grounding.evidence.evidence import Evidence, unit_of
@@ -103,6 +104,18 @@ def _converted(figure: Figure, fact: Reading) -> bool:
 
 def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
+
+
+def differs(figure: Figure, cited: Sequence[Evidence]) -> bool:
+    """The figure is how far two cited readings of one thing lie apart, in their unit."""
+    said = Decimal(figure.text)
+    for one, other in combinations(cited, 2):
+        a, b = one.fact, other.fact
+        alike = isinstance(a, Reading) and isinstance(b, Reading) and (a.concept or a.label) == (b.concept or b.label)
+        if alike and one.unit == other.unit and figure.unit in ("", one.unit) and one.amount is not None:
+            if other.amount is not None and abs(one.amount - other.amount) == said:
+                return True
+    return False
 
 
 def is_limit(figure: Figure, evidence: Evidence) -> bool:

@@ -29,9 +29,11 @@ class Source(Struct, frozen=True, kw_only=True):
     plain: bool = False  # quotable, and claims nothing beyond its name: no negation, tense, direction
     quotable: bool = False  # clean, and without words that are never shown
     hedged: frozenset[str] = _NOTHING  # affirmed words that stand only beside "possible", "rule out", "risk of" …
+    clauses: tuple[frozenset[str], ...] = ()  # its words clause by clause, whatever their polarity
     empty_denial: bool = False  # is nothing but a denial: 'Negative', 'Not detected', 'None'
 
 
+_OPENING = frozenset({"and", "with", "but"})
 EMPTY = Source()
 # a claim word inside a whole name ("right lower lobe") belongs to the name; negation, tense and barred words never do
 _PLAIN = {
@@ -74,8 +76,23 @@ def source(text: str) -> Source:
         quotable=quotable,
         negates=polarity.negates(said),
         hedged=hedged,
+        clauses=_clauses(read),
         empty_denial=polarity.negates(said) and not named,
     )
+
+
+def _clauses(read: list[Token]) -> tuple[frozenset[str], ...]:
+    """Words between full stops, commas and "and", which opens a clause only where more than a word stands on either side."""
+    found: list[frozenset[str]] = []
+    own: set[str] = set()
+    for token in [*read, Token(Kind.HARD, None, ".")]:
+        if token.kind in (Kind.HARD, Kind.SOFT) or (token.word in _OPENING and len(own) > 1):
+            if own:
+                found.append(frozenset(own))
+            own = set()
+        elif token.kind not in _WORDLESS:
+            own.update(_stem(token, part) for part in token.word.split())
+    return tuple(found)
 
 
 def _hedged(said: Sentence, denied: frozenset[int]) -> frozenset[str]:

@@ -51,6 +51,11 @@ NAMES: Mapping[str, Any] = _table("names.toml")
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """One spelling for both sides of a comparison: plural, possessive and British spellings fall together."""
+    word = _folded(word)
+    return SAME.get(word, word)
+
+
+def _folded(word: str) -> str:
     word = word.strip("'").removesuffix("'s").replace("'", "")
     word = word.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf")
     if word.endswith(("isation", "ising", "ised", "ise")):
@@ -70,7 +75,13 @@ def _singular(word: str) -> str:
     for ending in ("tion", "ted", "ting"):  # insertion, inserted, inserting
         if len(word) > len(ending) + 3 and word.endswith(ending):
             return word[: -len(ending)] + "t"
-    return word
+    return word.removesuffix("graphy") + "gram" if word.endswith("graphy") else word
+
+
+# both spellings of a pair fold to the first word of its line
+SAME: Mapping[str, str] = {
+    _folded(other): _folded(first) for first, others in NAMES["same"].items() for other in others.split()
+}
 
 
 def stems(words: str) -> frozenset[str]:
@@ -105,7 +116,8 @@ def _single_words() -> dict[str, tuple[int, Any]]:
             if isinstance(listed, str):
                 put(kind, payload, listed)
     for word, days in CLAIMS["recency"].items():
-        words[word] = (Kind.RECENCY, days)
+        if " " not in word:
+            words[word] = (Kind.RECENCY, days)
     comparison = CLAIMS["comparison"]
     put(Kind.OVER, None, comparison["over"])
     put(Kind.UNDER, None, comparison["under"])
@@ -138,6 +150,10 @@ def _phrases() -> dict[tuple[str, str], tuple[int, Any]]:
     put(Kind.PLACE, "newest", CLAIMS["place"]["newest_phrases"])
     put(Kind.TENSE, "past", CLAIMS["tense"]["past_phrases"])
     put(Kind.TENSE, "family", CLAIMS["tense"]["family_phrases"])
+    put(Kind.TENSE, "planned", CLAIMS["tense"]["planned_phrases"])
+    for phrase, days in CLAIMS["recency"].items():
+        if " " in phrase:
+            put(Kind.RECENCY, days, [phrase])
     put(Kind.LIGHT, None, CLAIMS["comparison"]["limit_phrases"])
     put(Kind.UNLESS_NAMED, "inference", CLAIMS["hedge"]["phrases"])
     for direction in ("rising", "falling"):
@@ -172,15 +188,21 @@ BETTER_DOWN = frozenset(CLAIMS["trend"]["down_is_better"])
 SIDES: Mapping[str, str] = _inverse(CLAIMS["side"])
 HEDGES = frozenset([*CLAIMS["hedge"]["words"].split(), *CLAIMS["hedge"]["phrases"]])
 UNDECIDED = frozenset(CLAIMS["hedge"]["undecided"].split())
+SPECIMENS = stems(NAMES["measured"]["specimens"])
+PRESENT_WORDS = frozenset(NAMES["measured"]["present"].split())
 UNNAMED_RELATIVES = frozenset(CLAIMS["relatives"]["unnamed"].split())
 CAUSES = frozenset(CLAIMS["cause"]["words"].split())
 OFTEN: Mapping[str, str] = _inverse(CLAIMS["often"])
-SHORT_FORMS: Mapping[str, frozenset[str]] = {short: stems(words) for short, words in NAMES["short"].items()}
+SHORT_FORMS: Mapping[str, frozenset[str]] = {stem(short): stems(words) for short, words in NAMES["short"].items()}
 KIND_WORDS: Mapping[str, frozenset[str]] = {
     key: stems(listed) for table in ("kinds", "resource_kinds") for key, listed in NAMES[table].items()
 }
 # by kind of fact, resource type, concept key and encounter class: no key stands in two of them
 NAME_LISTS: Mapping[str, frozenset[str]] = {
     **KIND_WORDS,
-    **{key: stems(listed) for table in ("concepts", "encounter_classes") for key, listed in NAMES[table].items()},
+    **{
+        key: stems(listed)
+        for table in ("concepts", "encounter_classes", "measured")
+        for key, listed in NAMES[table].items()
+    },
 }

@@ -88,6 +88,9 @@ class Sentence:
         self.numbers = [position for position, token in enumerate(read) if token[0] == Kind.NUMBER]
         for position in self.numbers:
             _beside_number(read, position)
+        for position in range(1, len(read)):
+            if read[position][0] == Kind.CONTENT and read[position][2] in MONTHS and read[position - 1][2] in _IN_MONTH:
+                read[position] = Token(Kind.MONTH, MONTHS[read[position][2]], read[position][2])
         self.kinds = {token[0] for token in read}
 
 
@@ -98,11 +101,28 @@ def sentence(text: str) -> Sentence | None:
         return None
     words = _TOKEN.findall(plain)
     read = [_classified(word) for word in words]
+    if "ago" in words or "earlier" in words:
+        read = _one_span(read)
     if "/" in plain or "]" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
     if "](" in plain or ("<" in plain and _TAG.search(plain)):  # a link in markdown, a tag of HTML
         read.append(Token(Kind.MARKUP, None, "markup"))
     return Sentence(read)
+
+
+def _one_span(read: list[Token]) -> list[Token]:
+    """ "a week ago": the article is a number."""
+    for position in range(len(read) - 2):
+        if (
+            read[position][2] in ("a", "an")
+            and read[position + 1][2] in SPANS
+            and read[position + 2][2] in ("ago", "earlier")
+        ):
+            read[position] = Token(Kind.NUMBER, Numeral("number", "1"), read[position][2])
+    return read
+
+
+_IN_MONTH = frozenset({"in", "since", "from", "until", "during", "of"})
 
 
 def _beside_number(read: list[Token], position: int) -> None:
