@@ -27,7 +27,11 @@ class ProblemTable:
     def __init__(self, table: Mapping[str, Any]) -> None:
         groups = table["groups"]
         self.titles = {name: group["title"] for name, group in groups.items()}
-        self._never = Phrases({phrase: ["never"] for phrase in table["common"]["not_words"]})
+        common = table["common"]
+        self._never = Phrases({phrase: ["never"] for phrase in common["not_words"]})
+        self._past = Phrases({phrase: ["past"] for phrase in common["past"]})
+        self._excludes = frozenset(common["excludes"])
+        self.ever = frozenset(name for name, group in groups.items() if group.get("ever", False))
         words_of: dict[str, list[str]] = {}
         not_of: dict[str, list[str]] = {}
         self._prefixes: dict[str, frozenset[str]] = {}
@@ -44,7 +48,10 @@ class ProblemTable:
         self._found = lru_cache(CACHED)(self._groups)
 
     def groups(self, problem: Problem) -> frozenset[str]:
-        """Names of the groups a problem belongs to; negated and inactive problems are the caller's to leave out."""
+        """Names of the groups a problem belongs to; negated problems are the caller's to leave out.
+
+        So are inactive ones, but for the groups of ``ever``.
+        """
         return self._found(problem.label, problem.codes)
 
     def _groups(self, label: str, codes: tuple[Code, ...]) -> frozenset[str]:
@@ -57,8 +64,11 @@ class ProblemTable:
         written: set[str] = set()
         for text in (label, *(c.display for c in codes if c.display and c.display != label)):
             tokens = words(text)
-            if not self._never.find_words(tokens):
-                written |= _named(self._words, tokens) - _named(self._not, tokens)
+            if self._never.find_words(tokens):
+                continue
+            ends = next((at for at, word in enumerate(tokens) if word in self._excludes), None)
+            named = _named(self._words, tokens[:ends]) - _named(self._not, tokens)
+            written |= named & self.ever if self._past.find_words(tokens) else named
         return frozenset(coded | written)
 
 

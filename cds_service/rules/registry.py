@@ -16,6 +16,7 @@ from cds_service.rules.orders import (
     pairs,
     populations,
     potassium,
+    problems,
     qt,
     unchecked,
 )
@@ -39,6 +40,7 @@ LOGIC: Mapping[str, Logic[Any]] = {
         pairs,
         potassium,
         qt,
+        problems,
         populations,
         unchecked,
         triage,

@@ -149,15 +149,16 @@ class Situation:
     @lazy
     def _by_group(self) -> dict[str, list[Problem]]:
         found: dict[str, list[Problem]] = {}
-        groups = self.tables.problems.groups
+        table = self.tables.problems
         for problem in self.record.problems:
-            if problem.active and not problem.negated:
-                for group in groups(problem):
+            if not problem.negated:
+                groups = table.groups(problem)
+                for group in groups if problem.active else groups & table.ever:
                     found.setdefault(group, []).append(problem)
         return found
 
     def problems(self, *groups: str) -> list[Problem]:
-        """Active problems of some groups of problems.toml."""
+        """Active problems of some groups of problems.toml, and past ones of those that count ever."""
         return [problem for group in groups for problem in self._by_group.get(group, ())]
 
     @lazy

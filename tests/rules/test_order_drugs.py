@@ -250,10 +250,10 @@ def bands() -> list[Any]:
 def test_every_band_of_the_renal_table_on_both_sides(drug: str, band: Any) -> None:
     edge = Decimal(band.below)
     inside = one(on_orders("renal-dosing", with_order(drug_order(drug), *clearance(str(edge - Decimal("0.2"))))))
-    assert inside.values["below"] == str(band.below)
+    assert inside.values["edge"] == str(band.below)
     assert band.advice in inside.summary
     outside = on_orders("renal-dosing", with_order(drug_order(drug), *clearance(str(edge + Decimal("0.2")))))
-    assert [f.values["below"] for f in outside] != [str(band.below)]
+    assert [f.values["edge"] for f in outside] != [str(band.below)]
 
 
 @pytest.mark.parametrize(

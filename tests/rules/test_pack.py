@@ -131,7 +131,7 @@ def test_red_flags_ask_for_concepts_the_record_knows() -> None:
         ("pack/triage.toml", '[7, "asap"]', '[7, "routine"]', "must rise in value and urgency"),
         ("pack/triage.toml", 'stat = "stat"', 'stat = "now"', "priority maps each"),
         ("pack/triage.toml", 'stat = "stat"', 'stat = "routine"', "must not fall"),
-        ("pack/medications.toml", '30, advice = "half', '10, advice = "half', "lowest clearance up"),
+        ("pack/medications.toml", '30, inclusive = true, advice = "half', '10, advice = "half', "lowest clearance up"),
         ("pack/medications.toml", 'mechanism = "hyperkalaemia"', 'mechanism = "potash"', "not so: hyperkalaemia, potash"),
         ("pack/medications.toml", 'mechanism = "hyperkalaemia"', 'mechanism = "K+"', "mechanism 'K+'"),
         ("pack/record.toml", 'id = "qsofa"', 'id = "qsofa"\nmechanism = "sepsis"', "is for rules over orders"),

@@ -150,7 +150,7 @@ def test_the_lower_dose_is_for_atrial_fibrillation_and_for_an_order_its_absence_
 def test_a_band_that_is_worse_than_a_remark_speaks_and_no_drug_is_named_twice() -> None:
     subject = ordered(weight(58), creatinine("2.2"), born=OLD, problems=[])
     finding = one(on_orders("renal-dosing", subject))
-    assert (finding.severity, finding.values["below"]) == (Severity.WARNING, "25")
+    assert (finding.severity, finding.values["edge"]) == (Severity.WARNING, "25")
     injured = ordered(weight(58), creatinine("0.9", days=5), creatinine("1.6"), born=OLD)
     assert [f.key for f in on_orders("renal-dosing", injured)] == [
         "renal-dosing:apixaban:reduced", "renal-dosing:apixaban:unsteady",

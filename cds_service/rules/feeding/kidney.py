@@ -170,7 +170,11 @@ def _earlier_reduced(feed: Feed, current: Fact) -> Reading | None:
 
 
 def crcl(feed: Feed) -> ScoreResult:
-    """Cockcroft-Gault with the newest actual body weight and creatinine (each at most 90 days old)."""
+    """Cockcroft-Gault with the newest actual body weight and creatinine (each at most 90 days old).
+
+    Where it is withheld because kidney function is not steady, ``result`` has what the formula would give under
+    ``unsteady_ml_min``: no estimate, and used only where it makes a check stricter.
+    """
     name = "CockcroftGault"
     picked: dict[str, Reading] = {}
     missing: list[str] = []
@@ -191,6 +195,8 @@ def crcl(feed: Feed) -> ScoreResult:
         **extra,
     }
     result = calculators.run(name, given)
+    if result.get("reason") == "acute-state":
+        result["unsteady_ml_min"] = calculators.run(name, given | {"dialysis": False, "aki": False})["crcl_ml_min"]
     missing += [word for key, word in (("sex", "sex"), ("age_years", "age")) if key in result.get("missing", ())]
     facts = (*picked.values(), *(f for f in _evidence(feed, result.get("reason", ""), injury) if f is not creatinine))
     return ScoreResult(name, result, facts, tuple(missing), text=_crcl_text(result, picked, missing, extra))

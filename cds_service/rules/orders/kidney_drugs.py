@@ -10,6 +10,7 @@ from msgspec import Struct
 from cds_service.record.facts import Order
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.doses import read_dose
+from cds_service.rules.from_record import ScoreResult
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
 from cds_service.rules.parameters import DrugGroup
 from cds_service.rules.reduction import Reduction, count, dose_of
@@ -34,17 +35,27 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     inclusive: bool = False  # the band holds at `below` itself, too
 
 
+class High(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a label says above a clearance."""
+
+    above: Decimal
+    advice: str
+
+
 class DoseRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One drug of the table: its bands from the lowest clearance up, and where they stand."""
+    """One drug of the table: its bands from the lowest clearance up, where they stand, and what holds above them."""
 
     drug: str
     label: str
     bands: tuple[Band, ...]
+    high: High | None = None
 
     def __post_init__(self) -> None:
         limits = [band.below for band in self.bands]
         if not limits or limits != sorted(set(limits)) or limits[0] <= 0:
             raise ValueError(f"{self.drug}: bands must be given from the lowest clearance up")
+        if self.high is not None and self.high.above <= limits[-1]:
+            raise ValueError(f"{self.drug}: high must lie above the bands")
 
     def band(self, clearance: Decimal) -> Band | None:
         """The lowest band that holds."""
@@ -108,6 +119,7 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     Doses,
     found="drug clearance advice label dose",
     unsteady="drug kidney kidney_text label dose",
+    unsteady_raised="drug advice kidney kidney_text why label dose",
     unknown="drug label",
     reduced="drug advice met test label dose",
     reduced_if="drug advice met test label dose",
@@ -141,34 +153,54 @@ def _by_clearance(rule: Rule, row: DoseRow, situation: Situation, order: Order, 
     words = {"drug": row.drug, "label": row.label, "dose": order.dose or "dose not stated"}
     clearance = situation.score("CockcroftGault")
     if not clearance.ok:
+        certain, why = _certain(row, situation, clearance) if unsteady else (None, "")
+        text = "unsteady_raised" if certain else "unsteady" if unsteady else "unknown"
         return conclude(
             rule,
-            "unsteady" if unsteady else "unknown",
-            {**words, **situation.kidney.words},
-            key=f"{row.drug}:{'unsteady' if unsteady else 'unknown'}",
-            tier=Tier.ORDINARY if unsteady else Tier.REMARK,
+            text,
+            {**words, **situation.kidney.words, "advice": certain.advice if certain else "", "why": why},
+            key=f"{row.drug}:{text}",
+            tier=Tier.RAISED if certain else Tier.ORDINARY if unsteady else Tier.REMARK,
             facts=(order, *clearance.inputs, *(situation.kidney.facts if unsteady else ())),
             missing=clearance.missing,
             order=order,
         )
     value = Decimal(str(clearance.result["crcl_ml_min"]))
     band = row.band(value)
-    if band is None:
-        return None
+    edge, advice = (band.below, band.advice) if band is not None else _above(row, value)
     daily = read_dose(order.dose).daily_mg
-    if band.max_daily_mg is not None and daily is not None and daily <= band.max_daily_mg:
+    enough = band is not None and band.max_daily_mg is not None and daily is not None and daily <= band.max_daily_mg
+    if not advice or enough:
         return None
     return conclude(
         rule,
         "found",
-        {**words, "clearance": f"{value:.0f} mL/min", "advice": band.advice},
-        key=f"{row.drug}:{band.below}",
-        tier=Tier.RAISED if band.raised else Tier.ORDINARY,
+        {**words, "clearance": f"{value:.0f} mL/min", "advice": advice},
+        key=f"{row.drug}:{edge}",
+        tier=Tier.RAISED if band is not None and band.raised else Tier.ORDINARY,
         facts=(order, *clearance.inputs),
         order=order,
         worse=float(-value),
-        values={"drug": row.drug, "crcl_ml_min": float(value), "below": str(band.below)},
+        values={"drug": row.drug, "crcl_ml_min": float(value), "edge": str(edge)},
     )
+
+
+def _above(row: DoseRow, value: Decimal) -> tuple[Decimal | None, str]:
+    """The limit and the advice above the bands."""
+    return (row.high.above, row.high.advice) if row.high is not None and value > row.high.above else (None, "")
+
+
+def _certain(row: DoseRow, situation: Situation, clearance: ScoreResult) -> tuple[Band | None, str]:
+    """A raised band that holds though no clearance can be computed, and why: worse data must not make it milder."""
+    if situation.dialysis.maintenance:
+        value, why = Decimal(0), "Maintenance dialysis stands for a clearance below 15 mL/min."
+    elif (unsteady := clearance.result.get("unsteady_ml_min")) is not None:
+        value = Decimal(str(unsteady))
+        why = f"Were it steady, this creatinine would mean a clearance of {value:.0f} mL/min."
+    else:
+        return None, ""
+    band = row.band(value)
+    return (band, why) if band is not None and band.raised else (None, "")
 
 
 def _by_criteria(rule: Rule, given: Doses, situation: Situation, order: Order, drug: str) -> Finding | None:

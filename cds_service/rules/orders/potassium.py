@@ -28,11 +28,14 @@ class Potassium(Given, frozen=True):
 class PotassiumOrder(Given, frozen=True):
     """A single drug that raises potassium, ordered while potassium is at or above ``from_mmol_l``.
 
+    ``strict``: those of them of which a potassium above ``strict_above_mmol_l`` is too much already.
     Raised by a current potassium at or above the critical limit of the patient's population (critical_values.toml).
     """
 
     drugs: DrugGroup
     from_mmol_l: Decimal
+    strict: DrugGroup
+    strict_above_mmol_l: Decimal
     hours: int
 
 
@@ -114,7 +117,9 @@ def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, ord
     if not mine or level is None:
         return
     limit = critical_limit(situation, level)
-    if not limit and not at_least(level, given.from_mmol_l):
+    edge = given.strict_above_mmol_l
+    strictly = at_least(level, edge) and (level.value != edge or level.comparator == ">")
+    if not (limit or at_least(level, given.from_mmol_l) or (strictly and mine & given.strict.members)):
         return
     yield conclude(
         rule,
