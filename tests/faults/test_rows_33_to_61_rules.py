@@ -141,13 +141,25 @@ def test_row_50_a_patient_who_has_died_gets_no_triage_but_orders_are_still_check
 @pytest.mark.parametrize("gender", ["other", "unknown", None])
 def test_row_51_with_the_sex_unknown_no_sex_is_assumed(gender: str | None) -> None:
     who = patient() | {"gender": gender}
-    creatinine = observation("2160-0", 2.6, "mg/dL")
+    creatinine = observation("2160-0", 1.4, "mg/dL")
     imaging = draft("ServiceRequest", 1, code={"text": "CT abdomen with IV contrast"})
     record = chart(who, creatinine, drafts=[imaging, drug_draft("Metformin 500 mg", 2)])
     assert "kidney-function" not in rules(evaluate_record(PACK, record))
     unknown = [f for f in evaluate_orders(PACK, record) if f.rule.id == "metformin-start"]
     assert [f.severity for f in unknown] == [Severity.INFO]
     assert "sex" in " ".join(unknown[0].missing)
+
+
+@pytest.mark.parametrize("gender", ["other", "unknown", None])
+def test_row_51_what_holds_for_either_sex_is_said_with_both_results(gender: str | None) -> None:
+    who = patient() | {"gender": gender}
+    record = chart(who, observation("2160-0", 2.6, "mg/dL"), drafts=[drug_draft("Metformin 500 mg")])
+    reduced = [f.summary for f in evaluate_record(PACK, record) if f.rule.id == "kidney-function"]
+    metformin = [f for f in evaluate_orders(PACK, record) if f.rule.id == "metformin-start"]
+    assert len(reduced) == 1
+    assert " if female, " in reduced[0]
+    assert reduced[0].endswith("category G4 or worse")
+    assert [f.severity for f in metformin] == [Severity.CRITICAL]
 
 
 def test_row_51_an_unknown_pregnancy_status_is_asked_for_and_never_assumed() -> None:
