@@ -73,6 +73,7 @@ def filing(draft: Draft, configuration: Mapping[str, str], text: str, pdf: bytes
         results=[entry["fullUrl"] for entry in results],
         status="preliminary" if person else "partial",
         verified_by=verifier,
+        own_words=draft.state == "edited",
     )
     review = task.build(
         identifier=task_identifier(draft),
@@ -89,7 +90,8 @@ def filing(draft: Draft, configuration: Mapping[str, str], text: str, pdf: bytes
         sources=[draft.study_reference],
         instances=[instance.instance_uid for instance in read.instances],
         derived_from=[entry["fullUrl"] for entry in papers],
-        verifier=verifier,
+        person=verifier,
+        own_words=draft.state == "edited",
     )
     entries = [
         machine,
@@ -97,7 +99,7 @@ def filing(draft: Draft, configuration: Mapping[str, str], text: str, pdf: bytes
         *results,
         bundle.create(report_url, report),
         bundle.create(task_identifier(draft), review),
-        bundle.create(name(draft.identifier, "provenance"), origin),
+        bundle.create(name(draft.identifier, "provenance", "filed", draft.state), origin),
         _audit("C", draft, person, report_url, machine["fullUrl"], moment),
     ]
     return bundle.transaction(entries)
@@ -126,17 +128,19 @@ def change(draft: Draft, found: Standing, configuration: Mapping[str, str], text
     rejected, person = draft.state == "rejected", draft.person
     target = f"DiagnosticReport/{found.report['id']}"
     moved = [_moved_report(draft, found.report, text, pdf), *_moved_findings(draft, found), *_moved_task(draft, found)]
-    machine = _device(draft.read, configuration)
+    machine, papers = _device(draft.read, configuration), _papers(draft.read)
     origin = provenance.build(
         targets=[f"{each['resourceType']}/{each['id']}" for each in moved],
         recorded=draft.decided,
         device=machine["fullUrl"],
         activity="NULLIFY" if rejected else "UPDATE",
-        verifier=person.reference if person else "",
+        derived_from=[] if rejected else [entry["fullUrl"] for entry in papers],
+        person=person.reference if person else "",
+        own_words=draft.state == "edited",
     )
     entries = [
         machine,
-        *_papers(draft.read),
+        *papers,
         *(bundle.update(each, str(each.get("meta", {}).get("versionId", ""))) for each in moved),
         bundle.create(name(draft.identifier, "provenance", draft.state), origin),
         _audit("U", draft, person, target, machine["fullUrl"], draft.decided),
@@ -157,6 +161,7 @@ def _moved_report(draft: Draft, found: Json, text: str, pdf: bytes) -> Json:
     }
     if draft.state == "edited":
         report.pop("result", None)
+        report.pop("_conclusion", None)
     return report
 
 

@@ -87,7 +87,7 @@ class WriteBack:
         status = found.get("status", "") if found else ""
         if found is not None and status == wanted:
             return _stands(found)
-        if status and status not in OPEN:
+        if status and (status not in OPEN or draft.state == "waiting"):  # nobody decided here: a person did there
             fault = f"the record holds this report as {status}; change it there"
             return _failed(draft, fault, "closed in the record")
         return await self._write(client, draft, found, wanted, deadline)

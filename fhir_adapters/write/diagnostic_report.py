@@ -34,10 +34,11 @@ def code_of(modality: str, body_part: str) -> Json:
 
 
 def attachment(content_type: str, data: bytes, title: str, created: str) -> Json:
-    """One rendering of the report; R4's hash is SHA-1 of the data."""
+    """One rendering of the report, labelled as by AI; R4's hash is SHA-1 of the data."""
     if not data:
         raise Nonsense("presentedForm: an attachment needs data")
     return {
+        **elements.inline_label(),
         "contentType": content_type,
         "data": base64.b64encode(data).decode(),
         "size": len(data),
@@ -64,12 +65,18 @@ def build(
     results: Sequence[str] = (),
     status: str = "partial",
     verified_by: str = "",
+    own_words: bool = False,
 ) -> Json:
-    """A draft. ``verified_by`` (Practitioner or PractitionerRole) alone makes ``preliminary`` possible."""
+    """A draft. ``verified_by`` (Practitioner or PractitionerRole) alone makes ``preliminary`` possible.
+
+    ``own_words``: the conclusion is that person's, so it bears no label of AI; the renderings, which hold the findings, do.
+    """
     if status not in ("partial", "preliminary"):
         raise Nonsense("status: this service builds partial and preliminary reports, nothing else")
     if (status == "preliminary") != bool(verified_by):
         raise Nonsense("status: preliminary means verified; it needs the person who did so, and only it names one")
+    if own_words and not verified_by:
+        raise Nonsense("conclusion: whose words these are has to be named")
     if not conclusion.strip():
         raise Nonsense("conclusion: a report says something")
     report: Json = {
@@ -84,7 +91,7 @@ def build(
         "performer": elements.by_device(device),
         "imagingStudy": [reference(study, "ImagingStudy")],
         "conclusion": conclusion,
-        "_conclusion": elements.inline_label(),
+        **({} if own_words else {"_conclusion": elements.inline_label()}),
         "presentedForm": list(forms),
     }
     if encounter:

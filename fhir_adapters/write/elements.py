@@ -9,7 +9,7 @@ from fhir_adapters.templates import is_id
 
 Json = dict[str, Any]
 
-IDENTIFIERS = "urn:medgemma-cds:draft"  # the system of our identifiers; values are urn:uuid
+IDENTIFIERS = "urn:medgemma-cds:draft"  # the system of our identifiers and tags; values are urn:uuid
 OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 INLINE_LABEL = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label"
@@ -81,8 +81,8 @@ def instant(value: str) -> str:
 
 
 def date_time(value: str) -> str:
-    """A dateTime, or '' for what is none: a study's time without an offset is not guessed."""
-    return value if _DATE_TIME.fullmatch(value) else ""
+    """A dateTime, '' for what is none. Of a time without an offset the day alone is kept: the offset is not guessed."""
+    return next((each for each in (value, value[:10]) if _DATE_TIME.fullmatch(each)), "")
 
 
 def label() -> Json:

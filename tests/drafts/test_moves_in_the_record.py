@@ -12,6 +12,7 @@ from cds_service.drafts.draft import Accept, Draft, Edit, Reject
 from cds_service.drafts.drafts import Drafts
 from cds_service.drafts.write_back import WriteBack
 from fhir_adapters.client import FhirClient
+from fhir_adapters.write import elements
 from tests.drafts.house import PERSON, WHERE, House
 from tests.drafts.reads import read
 
@@ -51,6 +52,36 @@ async def test_a_persons_own_words_retract_the_findings_that_were_filed(
     draft = await drafts.decide(draft.id, Edit(conclusion="No acute change."), PERSON)
     assert statuses(house, draft) == ("preliminary", ["completed"], ["entered-in-error", "entered-in-error"])
     assert "result" not in house.reports(draft.identifier)[0]
+
+
+@pytest.mark.parametrize("filed_before", [True, False])
+async def test_a_persons_own_words_bear_no_label_of_ai_and_name_that_person_as_an_author(
+    house: House, filed_before: bool
+) -> None:
+    drafts = house.make(file_unreviewed=filed_before)
+    draft = await drafts.put(read(), **WHERE)
+    draft = await drafts.decide(draft.id, Edit(conclusion="No acute change."), PERSON)
+    (report,) = house.reports(draft.identifier)
+    assert "_conclusion" not in report
+    assert all(form["extension"] == elements.inline_label()["extension"] for form in report["presentedForm"])
+    origin = next(p for p in house.provenances(draft.report) if len(p["agent"]) > 1)
+    agents = [
+        (agent["type"]["coding"][0]["code"], agent["who"]["reference"].partition("/")[0]) for agent in origin["agent"]
+    ]
+    assert agents == [("author", "Device"), ("author", "Practitioner"), ("verifier", "Practitioner")]
+    assert {each["role"] for each in origin["entity"]} >= {"derivation"}
+
+
+async def test_what_a_person_rejects_is_retracted_by_that_person_and_not_by_the_ai(
+    house: House, partial: tuple[Drafts, Draft]
+) -> None:
+    drafts, draft = partial
+    draft = await drafts.decide(draft.id, Reject(), PERSON)
+    nullified = next(p for p in house.provenances(draft.report) if p["activity"]["coding"][0]["code"] == "NULLIFY")
+    assert [(a["type"]["coding"][0]["code"], a["who"]["reference"]) for a in nullified["agent"]] == [
+        ("performer", PERSON.reference)
+    ]
+    assert "reason" not in nullified
 
 
 async def test_rejection_retracts_all_of_it(house: House, partial: tuple[Drafts, Draft]) -> None:

@@ -7,7 +7,9 @@ import asyncio
 import msgspec
 import pytest
 from joserfc.jwk import ECKey
+from sqlalchemy import delete
 
+from cds_service.db.models import draft as table
 from cds_service.drafts import archived, drafts, write_back
 from cds_service.drafts.draft import Accept
 from cds_service.drafts.write_back import WriteBack
@@ -41,6 +43,45 @@ async def test_a_conflict_is_said_and_trying_again_finishes_it(house: House, sta
     assert (failed.state, failed.filed) == ("accepted", "")
     assert (await house.drafts.decide(draft.id, Accept(), PERSON)).settled
     assert len(house.reports(draft.identifier)) == 1
+
+
+async def test_a_transaction_that_is_committed_long_after_it_was_given_up_leaves_one_of_each(house: House) -> None:
+    draft = await house.drafts.put(read(), **WHERE)
+    late: list[bytes] = []
+
+    class Slow(FhirClient):
+        async def transaction(self, bundle: bytes, *, deadline: float) -> bytes:
+            late.append(bundle)
+            raise TimeoutError
+
+    async def connect(_deadline: float) -> FhirClient:
+        return Slow(house.outbound, house.base)
+
+    failed = await house.make(write_back=WriteBack(connect, {"rule-pack": "sha256:bb"})).decide(
+        draft.id, Accept(), PERSON
+    )
+    assert "not known (timed out)" in failed.fault
+    done = await house.drafts.decide(draft.id, Accept(), PERSON)
+    assert done.settled, done.fault
+    client = await house.connect(0)
+    await client.transaction(late[0], deadline=asyncio.get_running_loop().time() + 10)
+    assert len(house.reports(draft.identifier)) == len(house.provenances(done.report)) == 1
+    events = [
+        e for e in house.kept("AuditEvent") if any(each["what"].get("reference") == done.report for each in e["entity"])
+    ]
+    assert len(events) == 1
+
+
+async def test_a_report_that_a_person_took_is_never_retracted_by_a_draft_made_anew(house: House) -> None:
+    draft = await house.drafts.put(read(), **WHERE)
+    taken = await house.drafts.decide(draft.id, Accept(), PERSON)
+    await house.gateway.run(
+        lambda connection: connection.execute(delete(table)) and None, deadline=asyncio.get_running_loop().time() + 5
+    )
+    anew = await house.make(file_unreviewed=True).put(read(), **WHERE)
+    assert (anew.identifier, anew.state) == (draft.identifier, "waiting")
+    assert "holds this report as preliminary" in anew.fault
+    assert [report["status"] for report in house.reports(draft.identifier)] == [taken.filed] == ["preliminary"]
 
 
 async def test_an_identifier_that_the_record_knows_twice_is_a_conflict_and_nothing_is_written(house: House) -> None:

@@ -48,6 +48,7 @@ def _of_type(rows: Mapping[str, str]) -> dict[str, Parameter]:
     for name, text in rows.items():
         kind, *paths = text.split()
         found[name] = Parameter(name, kind, tuple(tuple(path.split(".")) for path in paths))
+    found["_tag"] = Parameter("_tag", "token", (("meta", "tag"),))
     patient = found.get("patient")
     if patient is not None and patient.paths == (("subject",),):
         found["subject"] = Parameter("subject", "reference", patient.paths)

@@ -94,7 +94,7 @@ def _step(server: FhirServer, entry: _Entry, addresses: dict[str, str]) -> _Step
     elif step.request.method == "PUT" and step.request.query:
         existing = server.matches(path, step.request.query)
         addresses[entry.fullUrl] = f"{path}/{existing[0].id}" if existing else entry.fullUrl
-    elif step.request.method == "PUT":
+    elif step.request.method == "PUT" and entry.fullUrl:
         addresses[entry.fullUrl] = path
     return step
 

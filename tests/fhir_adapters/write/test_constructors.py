@@ -23,6 +23,7 @@ from fhir_adapters.write import (
     diagnostic_report,
     elements,
     observation,
+    provenance,
     task,
     validation,
 )
@@ -130,6 +131,29 @@ def test_preliminary_takes_a_person_and_only_preliminary_names_one() -> None:
 def test_a_report_refuses_what_cannot_be_right(member: str, value: str) -> None:
     with pytest.raises(Nonsense):
         diagnostic_report.build(**{**REPORT, member: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("2026-11-20T08:00:00+01:00", "2026-11-20T08:00:00+01:00"),
+        ("2026-11-20T08:00:00", "2026-11-20"),
+        ("2026-11-20", "2026-11-20"),
+        ("", None),
+        ("20.11.2026", None),
+    ],
+)
+def test_of_a_time_without_an_offset_the_day_is_kept(given: str, written: str | None) -> None:
+    assert diagnostic_report.build(**{**REPORT, "performed": given}).get("effectiveDateTime") == written
+
+
+def test_whose_words_a_conclusion_is_has_to_be_named() -> None:
+    with pytest.raises(Nonsense, match="whose"):
+        diagnostic_report.build(**REPORT, own_words=True)
+    with pytest.raises(Nonsense, match="agent"):
+        provenance.build(targets=[URN], recorded=MOMENT, device=URN, own_words=True)
+    with pytest.raises(Nonsense, match="agent"):
+        provenance.build(targets=[URN], recorded=MOMENT, device=URN, activity="NULLIFY")
 
 
 def test_an_absence_is_not_written_as_an_observation() -> None:
