@@ -138,7 +138,7 @@ def _house(parts: Parts, made: Assessments | None, clients: ClientAuth) -> House
 
 
 def _services(parts: Parts, made: Assessments | None) -> list[Service]:
-    """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on (DESIGN §4)."""
+    """The menu, in the order of the discovery document. ``imaging-read`` only where imaging is on."""
     charts, showing, settings = parts.charts, parts.showing, parts.settings
     assessed = _assessed(parts, made)
     menu: list[Service] = [

@@ -233,7 +233,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir / 'cds.sqlite3'}"
 
     def check(self) -> None:
-        """Refuse to start in production without trust, key and origins (DESIGN §4), or with test weights; and anywhere
+        """Refuse to start in production without trust, key and origins, or with test weights; and anywhere
         with two clients of one issuer, of which one would take the other's place."""
         issuers = Counter(client.issuer for client in self.clients.values() if client.issuer)
         if twice := [issuer for issuer, times in issuers.items() if times > 1]:

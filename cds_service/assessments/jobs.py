@@ -203,7 +203,7 @@ class Jobs:
             _log.error("a job could not be queued", exc_info=fault)
 
     async def _hurry(self, key: str) -> None:
-        """A job queued ahead of need is begun at once for a caller who waits (DESIGN §6)."""
+        """A job queued ahead of need is begun at once for a caller who waits."""
         workflow = self._durable.module
         try:
             round_ = await self._transact(partial(rows.queued, key=key))
@@ -375,5 +375,5 @@ class Jobs:
 
 
 def _share(task: str) -> float:
-    """How much of the queue this kind may fill: images are shed first, then summaries, orders last (DESIGN §6)."""
+    """How much of the queue this kind may fill: images are shed first, then summaries, orders last."""
     return WORST_FIRST.get(task, WORST_FIRST.get(task.partition(":")[0], 1.0))

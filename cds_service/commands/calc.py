@@ -1,4 +1,4 @@
-"""``medgemma-cds calc``: one calculator on JSON inputs, many by JSON lines, or the list of all (DESIGN §4 and §7).
+"""``medgemma-cds calc``: one calculator on JSON inputs, many by JSON lines, or the list of all.
 
 stdout holds JSON alone (the list is a table on a terminal). Exit code 0 when a calculator answered, whatever its
 status; 2 for an unknown calculator or for text that is no JSON object. With ``--batch`` every line gets one line,

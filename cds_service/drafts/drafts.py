@@ -1,4 +1,4 @@
-"""Drafts from a read to the record: kept sealed, decided by a person, written once (DESIGN §5.6, §5.7)."""
+"""Drafts from a read to the record: kept sealed, decided by a person, written once."""
 
 from __future__ import annotations
 

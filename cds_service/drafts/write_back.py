@@ -1,4 +1,4 @@
-"""Brings the record to what was decided. It looks by our identifier first, writes once, and reads back (guarantee 7)."""
+"""Brings the record to what was decided. It looks by our identifier first, writes once, and reads back."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def verify(
     critical: Collection[str] = (),
     lasting: bool = False,
 ) -> Verdict:
-    """Check each statement against the facts of its prompt (DESIGN §5.4).
+    """Check each statement against the facts of its prompt.
 
     ``facts`` are those the engine was given, all of one patient. ``person`` and ``now`` allow an age, a sex, "2 days ago";
     without them such words are dropped. ``critical`` names facts (ids) the rules found critical, beside what the facts'

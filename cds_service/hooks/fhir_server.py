@@ -1,4 +1,4 @@
-"""Whether the ``fhirServer`` of a request may be asked for data (DESIGN §5.8). Decides; connects to nothing.
+"""Whether the ``fhirServer`` of a request may be asked for data. Decides; connects to nothing.
 
 ============================== ======================= =====================================
 fhirServer                     demo, sandbox           production

@@ -1,4 +1,4 @@
-"""Runs a service so that its answer is never late and never silent (DESIGN §5.1, §5.2)."""
+"""Runs a service so that its answer is never late and never silent."""
 
 from __future__ import annotations
 

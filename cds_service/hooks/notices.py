@@ -1,4 +1,4 @@
-"""Cards that say what could not be done. A failure is never 200 with nothing (DESIGN §5.2)."""
+"""Cards that say what could not be done. A failure is never 200 with nothing."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Profiles(Struct, frozen=True):
-    """Every profile by name, and which client gets which (DESIGN §4: issuer, then fhirServer origin, else ``spec``)."""
+    """Every profile by name, and which client gets which (issuer, then fhirServer origin, else ``spec``)."""
 
     named: Mapping[str, Profile]
     by_issuer: Mapping[str, Profile]

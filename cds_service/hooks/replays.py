@@ -1,7 +1,7 @@
 """Remembers each ``jti`` until its token has expired, so that a token opens the door once (row J7).
 
 Replicas ask a store they share. While it does not answer, this process's own memory decides: a token might then open one
-door on each replica until the store is told, which is less harm than no card for anybody (DESIGN §5.1, fault row 42).
+door on each replica until the store is told, which is less harm than no card for anybody (fault row 42).
 """
 
 from __future__ import annotations

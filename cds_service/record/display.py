@@ -1,4 +1,4 @@
-"""A record as a site that works in SI units prints it (DESIGN §4); what rules compute with stays as it is.
+"""A record as a site that works in SI units prints it; what rules compute with stays as it is.
 
 The one place where the unit system is chosen: ``wording`` prints what is put here, ``grounding`` checks against it.
 """

@@ -194,7 +194,7 @@ class Order(Fact, frozen=True, kw_only=True, gc=False):
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """Who the record is about, without names, identifiers, addresses or contacts (DESIGN §5.10)."""
+    """Who the record is about, without names, identifiers, addresses or contacts."""
 
     reference: str
     sex: str = ""  # administrative gender as written: male, female, other, unknown, ''

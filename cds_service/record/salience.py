@@ -1,6 +1,6 @@
 """Which facts a prompt of limited length should hold. Deterministic; what is left out is counted by kind and said.
 
-Order of weight: what must always be mentioned (DESIGN §5.3), then what is abnormal, recent and changing, then the rest.
+Order of weight: what must always be mentioned, then what is abnormal, recent and changing, then the rest.
 One reading stands for a series; its predecessor joins it when the value changed. The newest vital signs of a current
 encounter belong together: a blood pressure is not left out where the pulse of the same minute stays.
 """

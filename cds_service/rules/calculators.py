@@ -1,4 +1,4 @@
-"""All calculators of DESIGN §7 by name: ``run`` answers with JSON, ``calculate`` with typed results."""
+"""All calculators by name: ``run`` answers with JSON, ``calculate`` with typed results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def calculate(name: str, inputs: Mapping[str, Any]) -> Outcome:
 
 
 def run(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object of DESIGN §7. Raises ``KeyError`` for an unknown name, never for the inputs."""
+    """The JSON object that ``calc`` prints. Raises ``KeyError`` for an unknown name, never for the inputs."""
     return CALCULATORS[name].run(inputs) if inputs else {**_without_inputs(name)}
 
 

@@ -92,7 +92,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     mechanism: str = ""  # the harm it warns of, where other rules of the pack warn of the same
     absorbs: Absorbs | None = None
     inputs: tuple[str, ...] = ()  # concept keys and resource types it reads
-    must_mention: bool = False  # DESIGN §5.3: rendered by template, always
+    must_mention: bool = False  # rendered by template, always
     override_reasons: tuple[str, ...] = ()  # keys of overrides.toml
     limits: str = ""  # what it does not cover, in one sentence
     parameters: Mapping[str, Any] = field(default_factory=dict)  # thresholds and lists of the pack

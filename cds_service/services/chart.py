@@ -171,7 +171,7 @@ def queries_of(prefetch: Mapping[str, str], call: Call) -> dict[str, str]:
 
 
 def require_patient(retrieved: Mapping[str, Retrieved]) -> None:
-    """Patient is the only required key (DESIGN §4); 412 names it (checklist row R8)."""
+    """Patient is the only required key; 412 names it (checklist row R8)."""
     patient = retrieved.get("patient")
     if patient is None or patient.state is not State.PRESENT:
         why = patient.state.value if patient is not None else State.NOT_ASKED.value

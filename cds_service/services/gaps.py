@@ -1,4 +1,4 @@
-"""What a service that shows findings alone could not check: a card of its own (DESIGN §5.2).
+"""What a service that shows findings alone could not check: a card of its own.
 
 Such a service is silent where it found nothing. Silence must mean that it looked: what was refused, failed, unreadable,
 cut or never sent, and what a draft is checked against, is named.

@@ -1,4 +1,4 @@
-"""Alert hygiene (DESIGN §5.3): what a user overrode or accepted goes quiet, for that user and patient, for a while.
+"""Alert hygiene: what a user overrode or accepted goes quiet, for that user and patient, for a while.
 
 A finding is hidden only from the user who was shown it and then overrode or accepted its card; having been shown is not
 having been acknowledged. It fires again when its value is worse than it was then, and after a window. Critical findings

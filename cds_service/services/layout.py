@@ -1,4 +1,4 @@
-"""Findings → cards. The cap of DESIGN §5.3 is kept here: at most N cards, never a critical finding dropped.
+"""Findings → cards. The cap on cards is kept here: at most N cards, never a critical finding dropped.
 
 Each finding prints its inputs with dates and resources, what was missing, and its source. A card that merges several
 lists every one of them; where the client's length limit leaves no room for an explanation, the resources it rests on

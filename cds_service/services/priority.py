@@ -1,4 +1,4 @@
-"""The card of suggested priorities: the rules' urgency floor, or the model's category above it, each said to be whose (DESIGN §5.5)."""
+"""The card of suggested priorities: the rules' urgency floor, or the model's category above it, each said to be whose."""
 
 from __future__ import annotations
 

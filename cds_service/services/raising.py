@@ -1,4 +1,4 @@
-"""Which priority to suggest for a draft: the rules' floor, or the model's category where that is higher (DESIGN §5.5).
+"""Which priority to suggest for a draft: the rules' floor, or the model's category where that is higher.
 
 The model may raise, never lower: not the order's own priority, and not the floor. It needs its reasons beside it.
 """

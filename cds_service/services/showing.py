@@ -41,7 +41,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 
 class Showing:
-    """Applies switches and alert hygiene (DESIGN §5.3); lays nothing out itself."""
+    """Applies switches and alert hygiene; lays nothing out itself."""
 
     def __init__(self, hygiene: Hygiene, override_displays: Mapping[str, str], zone: ZoneInfo) -> None:
         self._hygiene = hygiene

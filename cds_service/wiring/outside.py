@@ -16,7 +16,7 @@ _log = log(__name__)
 
 
 def policy(settings: Settings) -> Policy:
-    """What the operator wrote may be http or private; a client's own FHIR origins get the full policy (DESIGN §5.8).
+    """What the operator wrote may be http or private; a client's own FHIR origins get the full policy.
 
     ConfigurationError names the setting that holds no address.
     """

@@ -1,6 +1,6 @@
 """triage: how urgent an order is. A provisional label by scores, then the rationale with its label; text alone may only raise.
 
-Scores are not calibrated (DESIGN §6): the thresholds below decide only whether there is a label at all, never what is printed.
+Scores are not calibrated: the thresholds below decide only whether there is a label at all, never what is printed.
 """
 
 from __future__ import annotations

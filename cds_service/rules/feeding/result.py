@@ -13,7 +13,7 @@ from cds_service.rules import calculators
 class ScoreResult(Struct, frozen=True):
     """One calculator fed from a record.
 
-    ``result`` is the JSON of DESIGN §7. Where parts are missing and the known ones already give a lower bound,
+    ``result`` is the JSON that ``calc`` prints. Where parts are missing and the known ones already give a lower bound,
     ``bound`` is true and ``result`` has ``at_least`` beside the nulls. Two reasons exist only here: ``deceased`` and
     ``maintenance-dialysis``. ``inputs`` are the facts used; ``missing`` and ``text`` are words to print.
     """

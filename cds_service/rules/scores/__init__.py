@@ -1,1 +1,1 @@
-"""The calculators: one pure function each, declared with inputs, formula, sources and limits (DESIGN §7)."""
+"""The calculators: one pure function each, declared with inputs, formula, sources and limits."""

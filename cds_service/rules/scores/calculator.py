@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,30})?([eE][+-]?\d{1,2})?\Z")
 
 
 class Status(StrEnum):
-    """The four answers of DESIGN §7."""
+    """The four answers a calculator has."""
 
     OK = "ok"
     INCOMPLETE = "incomplete"
@@ -206,11 +206,11 @@ class Calculator(Struct, frozen=True, kw_only=True):
             return Outcome(Status.INVALID)
 
     def run(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object of DESIGN §7: status, every result key, and ``missing`` or ``reason`` where they belong."""
+        """The JSON object that ``calc`` prints: status, every result key, and ``missing`` or ``reason`` where they belong."""
         return self.answer(self.calculate(given))
 
     def answer(self, outcome: Outcome) -> dict[str, Any]:
-        """An outcome as the JSON object of DESIGN §7, result keys null unless the status is ok."""
+        """An outcome as that JSON object, result keys null unless the status is ok."""
         answer: dict[str, Any] = {"status": outcome.status.value}
         result = outcome.result
         for output in self.outputs:

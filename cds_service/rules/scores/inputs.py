@@ -1,7 +1,7 @@
 """Inputs several calculators share: one meaning, unit, LOINC code and physical range for each key.
 
 Ranges are physical, not clinical: what lies outside cannot be a measurement of a person in this unit, what lies inside
-may be extreme (a heart rate of 0, a sodium of 90). LOINC and UCUM as in DESIGN §7 and the units table of ``record``.
+may be extreme (a heart rate of 0, a sodium of 90). LOINC and UCUM as in the units table of ``record``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one mechanism behind every calculator: statuses, their order, what is missing, what is ignored (DESIGN §7)."""
+"""The one mechanism behind every calculator: statuses, their order, what is missing, what is ignored."""
 
 from __future__ import annotations
 
