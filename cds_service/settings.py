@@ -16,7 +16,7 @@ from pydantic_settings import (
 )
 
 from cds_service.errors import ConfigurationError
-from cds_service.models.test_mark import marked_as_test
+from cds_service.models.weights_mark import marked_as_test
 
 PREFIX = "CDS_"
 Mode = Literal["demo", "sandbox", "production"]

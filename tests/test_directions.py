@@ -34,7 +34,7 @@ MAY: Mapping[str, set[str]] = {
     },
     "web": {"assessments", "imaging", "drafts", "hooks.ports", *COMMON},
 }  # fmt: skip
-FOR_COMMON = {*COMMON, "otlp", "rules", "services.service", "models.test_mark", "models.faults"}
+FOR_COMMON = {*COMMON, "otlp", "rules", "services.service", "models.weights_mark", "models.faults"}
 
 
 def imported(file: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ from cds_service.models.faults import (
 from cds_service.models.in_process import wire
 from cds_service.models.in_process.child import Child
 from cds_service.models.in_process.wire import Answer, Ask, Cancel, Count, Counted, Failed, Load, Picture, Piece, Scored
-from cds_service.models.test_mark import marked_as_test
+from cds_service.models.weights_mark import marked_as_test
 from cds_service.settings import Settings
 from cds_service.telemetry import log
 

@@ -10,7 +10,7 @@ import pytest
 from cds_service.errors import ConfigurationError
 from cds_service.metrics import Metrics
 from cds_service.models import engines
-from cds_service.models.test_mark import marked_as_test
+from cds_service.models.weights_mark import marked_as_test
 from cds_service.settings import Settings
 
 
