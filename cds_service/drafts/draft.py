@@ -93,8 +93,14 @@ class Draft(Struct, frozen=True, kw_only=True):
             if given
         )
 
+    def entries(self) -> list[dict[str, Any]]:
+        """The entries of ``resources``."""
+        found: list[dict[str, Any]] = msgspec.json.decode(self.resources)["entry"]
+        return found
+
     def resource(self, resource_type: str) -> dict[str, Any]:
-        """The first resource of a type in ``resources``: the DiagnosticReport a ``create`` suggestion carries."""
-        entries = msgspec.json.decode(self.resources)["entry"]
-        found: dict[str, Any] = next(e["resource"] for e in entries if e["resource"]["resourceType"] == resource_type)
+        """The first resource of a type in ``resources``."""
+        found: dict[str, Any] = next(
+            e["resource"] for e in self.entries() if e["resource"]["resourceType"] == resource_type
+        )
         return found

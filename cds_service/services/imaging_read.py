@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Raw
 
+from cds_service.drafts import offered
 from cds_service.drafts.draft import Draft, Edit
 from cds_service.hooks.markdown import escape, fit
 from cds_service.hooks.profiles import Profile
@@ -141,7 +142,7 @@ class ImagingRead:
         action = Action(
             type="create",
             description="Add the draft report, unverified (status partial)",
-            resource=Raw(msgspec.json.encode(draft.resource("DiagnosticReport"))),
+            resource=Raw(msgspec.json.encode(offered.report(draft))),
         )
         return layout.with_suggestions(laid, [layout.suggestion("Add as unverified draft", action)], sheet)
 

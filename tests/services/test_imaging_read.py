@@ -93,7 +93,7 @@ def draft(*, test_weights: bool = False, state: str = "waiting") -> Draft:
     return Draft(
         id="d1", identifier="urn:uuid:1", version=1, state=state, tenant="ehr", patient="p1", study_uid="1.2.3",  # type: ignore[arg-type]
         study_reference="ImagingStudy/s1", read=read, created="2026-11-20T09:00:00Z",
-        resources=Raw(msgspec.json.encode({"entry": [{"resource": REPORT}]})),
+        resources=Raw(msgspec.json.encode({"entry": [{"fullUrl": "urn:uuid:1", "resource": REPORT}]})),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ async def test_a_client_that_takes_reports_is_offered_the_unverified_draft_and_n
     offered = await card(Told(Progress(state="drafted", draft=draft())))
     action = offered.suggestions[0].actions[0]
     assert action.type == "create"
-    assert msgspec.json.decode(bytes(action.resource or b"")) == REPORT
+    assert msgspec.json.decode(bytes(action.resource or b"")) == {**REPORT, "contained": []}
     assert (await card(Told(Progress(state="drafted", draft=draft())), profile="epic")).suggestions == []
     assert (await card(Told(Progress(state="drafted", draft=draft(state="accepted"))))).suggestions == []
 

@@ -10,8 +10,9 @@ from fhir.resources.R4B.bundle import Bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
-from cds_service.drafts import report_text, resources
+from cds_service.drafts import offered, report_text, resources
 from cds_service.drafts.draft import Accept, Draft, Edit, Person
 from cds_service.imaging.read import ImageFinding
 from cds_service.models.engine import Identity
@@ -99,6 +100,39 @@ def test_every_reference_inside_the_bundle_leads_to_an_entry_of_it(found: tuple[
     urls = [entry["fullUrl"] for entry in transaction["entry"]]
     assert len(set(urls)) == len(urls)
     assert set(_references(transaction)) <= set(urls)
+
+
+@given(findings)
+@settings(max_examples=20, deadline=None)
+def test_the_report_that_a_client_is_offered_stands_alone_with_its_device_and_provenance(
+    found: tuple[ImageFinding, ...],
+) -> None:
+    named = draft(found, "waiting", identity=Identity("openai", "google/medgemma-1.5-4b-it", "r1"), test_weights=False)
+    whole = replace(
+        named, resources=Raw(msgspec.json.encode(resources.filing(named, {"rule-pack": "x"}, "t", b"%PDF")))
+    )
+    made = offered.report(whole)
+    checks.check(made)
+    assert validation.faults_of({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": made}]}) == []
+    inside = {f"#{each['id']}" for each in made["contained"] if each["resourceType"] != "Provenance"}
+    assert _references(made) == []
+    assert {
+        each for each in _local(made) if each != "#"
+    } == inside  # dom-3: each is referred to, or refers to the report
+    assert not any("meta" in each for each in made["contained"])
+    assert {label["code"] for label in made["meta"]["security"]} == {"AIAST", "PROCESSINLINELABEL"}
+    (origin,) = [each for each in made["contained"] if each["resourceType"] == "Provenance"]
+    assert origin["target"] == [{"reference": "#"}]
+    assert "result" not in made
+
+
+def _local(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [each for child in node for each in _local(child)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["reference"]] if str(node.get("reference", "")).startswith("#") else []
+    return own + [each for child in node.values() for each in _local(child)]
 
 
 def _references(node: Any) -> list[str]:
