@@ -73,7 +73,7 @@ def test_an_answer_comes_with_value_date_and_resource_and_with_model_and_prompt(
     assert done.exit_code == 0, done.output
     assert "- Potassium 7.1 mmol/L." in done.stdout
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d · Potassium 7\.1 mmol/L · Observation/k1", done.stdout)
-    assert "AI-drafted, verify · openai tiny · question@1 sha256:" in done.stdout
+    assert "AI-drafted, verify · openai tiny · question@2 sha256:" in done.stdout
 
 
 def test_as_json_it_is_whole(bundle: Path) -> None:

@@ -101,6 +101,8 @@ def test_no_name_identifier_or_birth_date_reaches_a_prompt(name: str) -> None:
     text = rendered(name).text
     assert ACUTE.person.reference not in text
     assert "1954" not in text
+    for fact in ACUTE.facts:
+        assert fact.reference not in text, "an id of the EHR identifies as well, and costs tokens"
 
 
 @pytest.mark.parametrize(

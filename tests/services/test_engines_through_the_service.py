@@ -100,7 +100,7 @@ def assert_ended(folder: Path, engine: str) -> None:
     lines = [line for line in told if "text:record-summary" in line["notes"]]
     assert lines
     for line in lines:
-        assert line["prompts"][0].startswith("record-summary@1 sha256:")
+        assert line["prompts"][0].startswith("record-summary@2 sha256:")
         assert line["engines"][0].startswith(engine), line
 
 

@@ -157,7 +157,7 @@ def test_the_model_raises_a_priority_above_the_floor_and_says_whose_it_is_and_wh
         said = text(cards)
         assert "AI suggests stat" in said
         assert "Potassium 7.1 mmol/L. *(Observation/k1)*" in said
-        assert "AI-drafted, verify · openai double @ 1 · triage @ 1" in said
+        assert "AI-drafted, verify · openai double @ 1 · triage @ 2" in said
         assert "| Basic metabolic panel | not stated | asap (above urgent) |" in said, (
             "the rules' part stands beside it"
         )
@@ -188,7 +188,7 @@ def test_options_are_offered_on_a_card_of_their_own_with_what_supports_them(tmp_
         assert "Consider electrocardiogram" in said
         assert "Potassium 7.1 mmol/L" in said
         assert "Observation/k1" in said
-        assert "AI-drafted, verify · openai double @ 1 · order-review @ 1" in said
+        assert "AI-drafted, verify · openai double @ 1 · order-review @ 2" in said
 
 
 def test_considerations_stand_on_patient_view_after_the_summary_with_what_would_change_them(tmp_path: Path) -> None:

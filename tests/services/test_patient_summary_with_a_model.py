@@ -73,7 +73,7 @@ def test_the_first_call_says_that_a_summary_is_being_prepared_and_a_later_one_sh
         until(lambda: LABEL in detail(client) and "being prepared" not in detail(client), 20)
         said = detail(client)
         assert "openai double @ 1" in said
-        assert "record-summary @ 1" in said
+        assert "record-summary @ 2" in said
         assert len(double.of("record-summary")) == 1, "the calls that came meanwhile joined the first"
 
 

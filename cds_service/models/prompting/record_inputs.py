@@ -68,10 +68,14 @@ def order_line(order: Order, zone: ZoneInfo) -> str:
 
 
 def fact_line(fact: Fact, zone: ZoneInfo) -> str:
-    """'F12 · 2026-11-20 08:10 · Potassium 6.1 mmol/L · ref 3.5–5.1 · high · Observation/k1'; hostile text is withheld."""
+    """'F12 · 2026-11-20 08:10 · Potassium 6.1 mmol/L · ref 3.5–5.1 · high · Observation'; hostile text is withheld.
+
+    Of its entry only the kind: the id in the EHR identifies, costs tokens, and is of no use to who cites by number.
+    """
+    kind = fact.reference.partition("/")[0]
     if any(suspicious(text) for text in strings(fact) if text):
-        return f"{fact.id} · {dated(fact, zone)} · {WITHHELD} · {fact.reference}"
-    return f"{fact.id} · {line(fact, zone)}"
+        return f"{fact.id} · {dated(fact, zone)} · {WITHHELD} · {kind}"
+    return f"{fact.id} · {line(fact, zone).removesuffix(fact.reference)}{kind}"
 
 
 def age(record: Record) -> str:
