@@ -1,8 +1,7 @@
 """How a fact is printed: the same on cards, in prompts and for the checks of grounding.
 
-Numbers stand as the record writes them. Only a number with more than four decimals (a computed or converted one) is
-rounded,
-to four significant digits; the source's own writing stands beside a converted value.
+Numbers stand as the record writes them. Only a converted number, and a computed one with more than four decimals, is
+rounded, to four significant digits; the source's own writing stands beside a converted value.
 """
 
 from __future__ import annotations
@@ -42,9 +41,13 @@ def number(value: Decimal) -> str:
     point = text.find(".")
     if point < 0 or len(text) - point - 1 <= DECIMALS:
         return text
-    value = ROUNDED.plus(value) if value.adjusted() < DECIMALS else value.quantize(Decimal(1))
-    text = format(value, "f")
+    text = format(significant(value), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def significant(value: Decimal) -> Decimal:
+    """Four significant digits, and no fraction beyond them: 504.4480 is 504.4, 12345.6 is 12346."""
+    return ROUNDED.plus(value) if value.adjusted() < DECIMALS else value.quantize(Decimal(1))
 
 
 def unit(code: str) -> str:
@@ -61,8 +64,10 @@ def value(reading: Reading) -> str:
         text = quantity(shown.value, shown.unit, reading.comparator)
         own = reading.written or quantity(reading.value, reading.unit, reading.comparator)
         return text if shown.as_written else f"{text} (written {own})"
-    text = quantity(reading.value, reading.unit, reading.comparator)
-    return f"{text} (written {reading.written})" if reading.written else text
+    if not reading.written:
+        return quantity(reading.value, reading.unit, reading.comparator)
+    text = quantity(significant(reading.value), reading.unit, reading.comparator)
+    return f"{text} (written {reading.written})"
 
 
 def reported(reading: Reading) -> str:

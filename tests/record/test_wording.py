@@ -23,6 +23,8 @@ RANGE = [{"low": quantity("3.5", "mmol/L"), "high": quantity("5.1", "mmol/L")}]
         (observation(value="6.10"), "6.10 mmol/L"),
         (observation("33959-8", None, valueQuantity=quantity("0.2", "ng/mL", comparator="<")), "<0.2 ng/mL"),
         (observation("2160-0", "88.4", "umol/L"), "0.9998 mg/dL (written 88.4 umol/L)"),
+        (observation("2345-7", "28.0", "mmol/L"), "504.4 mg/dL (written 28.0 mmol/L)"),
+        (observation("718-7", "69", "g/L"), "6.9 g/dL (written 69 g/L)"),
         (observation("8310-5", "98.6", "[degF]"), "37 °C (written 98.6 [degF])"),
         (observation("8480-6", "107", "mm[Hg]"), "107 mmHg"),
         (observation("59408-5", "93", "%"), "93 %"),
