@@ -1,4 +1,4 @@
-"""``python -m tests.grounding``: the rates of the mutation suite, by class, for the charts the checks grew up with and the held-out ones."""
+"""``python -m tests.grounding``: the rates of the mutation suite, by class, for the charts the checks grew up with, the held-out and the unseen ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.grounding import charts, held_out
 from tests.grounding.mutations import lies
 from tests.grounding.rates import FALSE_DROPS, THRESHOLDS, Rates, measure
 from tests.grounding.true_statements import all_true
+from tests.grounding.unseen import FIRST, SECOND
 
 
 def both() -> tuple[Rates, Rates]:
@@ -31,6 +32,11 @@ def main() -> None:
     drops = [cell for r in (known, other) for cell in (str(r.true), f"{r.false_drop_rate:.1%}")]
     table.add_row("true, dropped", *drops, f"≤ {FALSE_DROPS:.0%}", style="bold")
     Console(width=110).print(table)
+    for name, unseen in (("first", FIRST), ("second", SECOND)):
+        found = measure(unseen.charts, unseen.true, unseen.lies)
+        caught = f"{1 - len(found.missed) / len(unseen.lies):.1%} of {len(unseen.lies)} lies caught"
+        dropped = f"{found.false_drop_rate:.1%} of {found.true} true sentences dropped"
+        Console().print(f"unseen, {name}: {caught}, {dropped} ({unseen.first_look})", highlight=False)
     for each, reason, word in other.dropped:
         Console().print(f"dropped, held out: {each.text} — {reason.value} ({word})", highlight=False)
 

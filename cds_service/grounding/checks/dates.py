@@ -12,6 +12,7 @@ from cds_service.grounding.language.tokens import Numeral, Sentence, Token, iso_
 from cds_service.grounding.statement import Reason
 
 _DATING = (Kind.NUMBER, Kind.MONTH)
+_ROUGHLY = 10  # minutes
 _YEARS = range(1900, 2101)
 
 
@@ -36,7 +37,7 @@ def anchor_dates(said: Sentence, cited: Sequence[Evidence]) -> list[Anchor] | Fa
                 each, _, other = iso.partition("&")
                 mask |= _carriers(each, role, cited) & (_carriers(other, role, cited) if other else -1)
         if clock:
-            mask &= _at(clock, cited)
+            mask &= _at(clock, cited, about=bool(position) and read[position - 1].kind == Kind.ABOUT)
         if not mask:
             return Reason.DATE, " ".join(read[i].word for i in range(position, last + 1))
         anchors.append(Anchor(position, last, "date", mask))
@@ -163,9 +164,15 @@ def _clock(read: Sequence[Token], first: int, last: int) -> tuple[str, int]:
     return "", last
 
 
-def _at(clock: str, cited: Sequence[Evidence]) -> int:
+def _at(clock: str, cited: Sequence[Evidence], *, about: bool) -> int:
+    """Facts of that time of day; "around 11:00" is any within ten minutes of it."""
     mask = 0
     for place, evidence in enumerate(cited):
-        if clock in evidence.times:
+        if clock in evidence.times or (about and any(_near(clock, time) for time in evidence.times)):
             mask |= 1 << place
     return mask
+
+
+def _near(one: str, other: str) -> bool:
+    (hour, minute), (others, minutes) = one.split(":"), other.split(":")
+    return abs(int(hour) * 60 + int(minute) - int(others) * 60 - int(minutes)) <= _ROUGHLY

@@ -9,12 +9,12 @@ from cds_service.grounding.checks.anchors import Anchor, bits
 from cds_service.grounding.checks.spans import age_holds, span_holds
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
-from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.evidence import Evidence, name_words
 from cds_service.grounding.evidence.figures import Figure, bounds, compared, differs, is_limit, is_range, matching
 from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
-from cds_service.record.facts import Reading
+from cds_service.record.facts import Medication, Reading
 
 _SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
 _COUNTED = frozenset(["readings", "results", "values", "measurements", "times", "occasions", "entries"])
@@ -68,7 +68,7 @@ def _number(
     if found and unit and position + 2 < len(masks) and masks[position + 2] & found:
         masks[position] = masks[position + 2] & found  # "2 ml ondansetron": a strength that leads the name
         return 0
-    return found or _otherwise(read, position, figure, cited, desk)
+    return found or _otherwise(read, position, masks, figure, cited, desk)
 
 
 def _unit_after(token: Token | None) -> str:
@@ -78,7 +78,12 @@ def _unit_after(token: Token | None) -> str:
 
 
 def _otherwise(
-    read: Sequence[Token], position: int, figure: Figure, cited: Sequence[Evidence], desk: Desk
+    read: Sequence[Token],
+    position: int,
+    masks: Sequence[int],
+    figure: Figure,
+    cited: Sequence[Evidence],
+    desk: Desk,
 ) -> int | Fault:
     text = figure.text
     if figure.sign:
@@ -94,7 +99,7 @@ def _otherwise(
         return 0
     if span:
         return 0 if span_holds(text, span, "ago" in after, cited, desk) else (Reason.NUMBER, text)
-    if not figure.unit and _count_holds(read, position, text, cited):
+    if not figure.unit and (_count_holds(read, position, text, cited) or _as_many(position, masks, text, cited, desk)):
         return 0
     if figure.unit and matching(figure._replace(unit=""), cited):
         return Reason.UNIT, f"{text} {figure.unit}"
@@ -143,7 +148,8 @@ def _limit(read: Sequence[Token], position: int, figure: Figure, cited: Sequence
         return 0
     signs = [_SIGNS[t.kind] for t in read[max(position - 6, 0) : position] if t.kind in _SIGNS]
     if not any(is_limit(figure, e) for e in cited):
-        return Reason.NUMBER, figure.text
+        beside = matching(figure, cited) if read[position - 1].word == "(" else 0  # "within range (0.8 mmol/L)"
+        return beside or (Reason.NUMBER, figure.text)
     if signs and compared(figure._replace(sign=signs[-1]), cited) is None:
         return Reason.STATE, figure.text
     return 0
@@ -153,6 +159,18 @@ def _count_holds(read: Sequence[Token], position: int, text: str, cited: Sequenc
     """ "3 readings", "two active problems": as many as are cited."""
     counted = any(t.word in _COUNTED or t.payload in _KINDS for t in read[position + 1 : position + 4])
     return counted and text == str(len(cited))
+
+
+def _as_many(position: int, masks: Sequence[int], text: str, cited: Sequence[Evidence], desk: Desk) -> bool:
+    """ "One previous caesarean section": as many entries of that name as the prompt holds, all of them cited."""
+    named = next((mask for mask in masks[position + 1 : position + 4] if mask), 0)
+    facts = [cited[i].fact for i in bits(named)]
+    if not facts or any(isinstance(fact, Reading | Medication) for fact in facts) or text != str(len(facts)):
+        return False
+    name = name_words(facts[0])
+    return all(name_words(fact) == name for fact in facts) and len(facts) == sum(
+        type(fact) is type(facts[0]) and name <= name_words(fact) for fact in desk.facts.values()
+    )
 
 
 def _compound(read: Sequence[Token], position: int, numeral: Numeral, cited: Sequence[Evidence]) -> int | Fault:

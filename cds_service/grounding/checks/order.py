@@ -18,7 +18,7 @@ from cds_service.grounding.checks.numbers import anchor_numbers
 from cds_service.grounding.checks.pairing import pairing
 from cds_service.grounding.checks.recombined import recombined
 from cds_service.grounding.checks.series import claims
-from cds_service.grounding.checks.spans import recent
+from cds_service.grounding.checks.spans import previous, recent
 from cds_service.grounding.checks.tense import tense
 from cds_service.grounding.checks.vocabulary import Fault, Mention, mentions, only_side, resolve
 from cds_service.grounding.evidence.desk import Desk
@@ -162,7 +162,12 @@ def _people_and_recency(
             return Reason.PERSON, word
         if kind == Kind.RECENCY:
             about = [cited[i] for i in bits(bound(read, anchors, mark, everything))]
-            if not recent(int(str(payload)), about, desk, word.removeprefix("this ")):
+            holds = (
+                previous(payload, about, desk)
+                if isinstance(payload, str)
+                else recent(int(str(payload)), about, desk, word.removeprefix("this "))
+            )
+            if not holds:
                 return Reason.DATE, word
     return None
 

@@ -16,7 +16,6 @@ from cds_service.grounding.language.lexicon import Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
-
 _OXYGEN = frozenset({"oxygen_flow", "inhaled_oxygen"})
 
 

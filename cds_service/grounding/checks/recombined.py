@@ -15,7 +15,7 @@ from cds_service.grounding.language.lexicon import stem
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
-_JOINTS = frozenset({"of", "in", "the", "a", "an", "at"})
+_JOINTS = frozenset({"of", "in", "the", "a", "an", "at", "-", "sided"})
 
 
 def recombined(read: Sequence[Token], masks: Sequence[int], cited: Sequence[Evidence]) -> Fault | None:

@@ -63,7 +63,7 @@ _CLAIMS = (Kind.STATE, Kind.TREND, Kind.PLACE)
 
 def _names_limit(read: Sequence[Token], mark: int) -> bool:
     """ "upper limit of normal", "above the normal range": the range is spoken of, not the value."""
-    if read[mark].payload != "normal" or mark < 2:  # noqa: PLR2004
+    if read[mark].payload != "normal" or mark < 2:
         return False
     before = [token for token in read[max(mark - 3, 0) : mark] if token.word not in ("the", "its", "of")]
     return bool(before) and (before[-1].kind in (Kind.OVER, Kind.UNDER, Kind.WITHIN) or before[-1].word in LIMIT_WORDS)

@@ -68,3 +68,21 @@ def recent(days: int, cited: Sequence[Evidence], desk: Desk, part: str = "") -> 
         local = [moment for moment in local if moment.hour in _PARTS[part]]
     ages = [(today - moment.date()).days for moment in local]
     return any(0 <= age <= days if days > 1 else age == days for age in ages)
+
+
+def previous(span: str, cited: Sequence[Evidence], desk: Desk) -> bool:
+    """ "last week", "last month": some cited fact is of the calendar week, month or year before the present one."""
+    if desk.now is None or desk.lasting:
+        return False
+    return any(
+        _periods(desk.now.astimezone(desk.zone), span) - _periods(moment.astimezone(desk.zone), span) == 1
+        for each in cited
+        for moment, _ in moments(each.fact)
+    )
+
+
+def _periods(moment: datetime, span: str) -> int:
+    """Weeks (from Monday), months or years since the beginning of the calendar."""
+    if span == "week":
+        return (moment.toordinal() - 1) // 7
+    return moment.year * 12 + moment.month if span == "month" else moment.year

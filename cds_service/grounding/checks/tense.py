@@ -102,7 +102,7 @@ def _leads(read: Sequence[Token], mark: int, after: Sequence[Anchor]) -> bool:
     """True when a name follows the word at once, or after small words only: "history of", "active"."""
     if not after:
         return False
-    return all(read[i].kind == Kind.LIGHT for i in range(mark + 1, after[0].first))
+    return all(read[i].kind == Kind.LIGHT and read[i].word != "and" for i in range(mark + 1, after[0].first))
 
 
 def _ends(token: Token) -> bool:

@@ -122,8 +122,10 @@ def _inside(read: Sequence[Token], position: int, cited: Sequence[Evidence]) -> 
     if position + 1 < len(read):
         beside.add((word, read[position + 1].word))
     mask = 0
+    alone = frozenset({stem(word)}) if read[position].kind == Kind.TREND else None  # a problem called "Fall"
     for place, evidence in enumerate(cited):
-        if any(not beside.isdisjoint(each.pairs) for each in evidence.sources):
+        own = evidence.sources[:1]
+        if any(not beside.isdisjoint(e.pairs) for e in evidence.sources) or any(e.affirmed == alone for e in own):
             mask |= 1 << place
     return mask
 

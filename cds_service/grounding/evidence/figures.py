@@ -112,9 +112,10 @@ def differs(figure: Figure, cited: Sequence[Evidence]) -> bool:
     for one, other in combinations(cited, 2):
         a, b = one.fact, other.fact
         alike = isinstance(a, Reading) and isinstance(b, Reading) and (a.concept or a.label) == (b.concept or b.label)
-        if alike and one.unit == other.unit and figure.unit in ("", one.unit) and one.amount is not None:
-            if other.amount is not None and abs(one.amount - other.amount) == said:
-                return True
+        if not alike or one.unit != other.unit or figure.unit not in ("", one.unit):
+            continue
+        if one.amount is not None and other.amount is not None and abs(one.amount - other.amount) == said:
+            return True
     return False
 
 

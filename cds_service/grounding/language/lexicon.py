@@ -153,7 +153,7 @@ def _phrases() -> dict[tuple[str, str], tuple[int, Any]]:
     put(Kind.TENSE, "planned", CLAIMS["tense"]["planned_phrases"])
     for phrase, days in CLAIMS["recency"].items():
         if " " in phrase:
-            put(Kind.RECENCY, days, [phrase])
+            put(Kind.RECENCY, days, [phrase])  # a span's name: the one before the present one
     put(Kind.LIGHT, None, CLAIMS["comparison"]["limit_phrases"])
     put(Kind.UNLESS_NAMED, "inference", CLAIMS["hedge"]["phrases"])
     for direction in ("rising", "falling"):
@@ -193,7 +193,10 @@ PRESENT_WORDS = frozenset(NAMES["measured"]["present"].split())
 UNNAMED_RELATIVES = frozenset(CLAIMS["relatives"]["unnamed"].split())
 CAUSES = frozenset(CLAIMS["cause"]["words"].split())
 OFTEN: Mapping[str, str] = _inverse(CLAIMS["often"])
-SHORT_FORMS: Mapping[str, frozenset[str]] = {stem(short): stems(words) for short, words in NAMES["short"].items()}
+SHORT_FORMS: Mapping[str, frozenset[str]] = {
+    stem(short): frozenset(stem(word) for word in words.split() if WORDS.get(word, (0, None))[0] != Kind.LIGHT)
+    for short, words in NAMES["short"].items()
+}  # a connective in a name ("graft versus host") lends nothing
 KIND_WORDS: Mapping[str, frozenset[str]] = {
     key: stems(listed) for table in ("kinds", "resource_kinds") for key, listed in NAMES[table].items()
 }

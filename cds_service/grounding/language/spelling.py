@@ -1,4 +1,4 @@
-"""One spelling for what is written in many ways: prefixes with a hyphen, times of day, ages, units in words, the shorthand of prescriptions.
+"""One spelling for what is written in many ways: hyphens, times of day, ages, units in words, the shorthand of prescriptions.
 
 Applied to statements and to the words of facts alike, before either is read; nothing here adds or removes a claim.
 """
@@ -14,6 +14,7 @@ _LETTER = re.compile(r"(?<=[A-Za-z0-9][ -])A(?=[ ,;:)]|\.?$)")  # hepatitis A, i
 _PREFIX = re.compile(
     r"\b(pre|post|anti|ante|re|co|sub|peri|intra|inter|extra|multi|micro|macro|hyper|hypo|x)-(?=[a-z]{3})"
 )
+_STAIN = re.compile(r"\b(gram|coagulase|triple|her2|er|pr)[ -](negative|positive)\b")  # part of a name, denies nothing
 _CLOCK = re.compile(r"\b(\d{1,2})(?::(\d\d))? ?([ap])\.?m\b\.?")
 _AGE = re.compile(r"\b(\d{1,3})[ -]?(?:y/o|yo|y\.o\.)(?![a-z])")
 _AGE_SEX = re.compile(r"\A(\d{1,3}) ?([fm])\b(?=[ ,])")
@@ -38,6 +39,8 @@ def lettered(text: str) -> str:
 
 def respelt(text: str) -> str:
     """Lower-case text with each such form in its one spelling."""
+    if "tive" in text:
+        text = _STAIN.sub(r"\1\2", text)
     if "-" in text:
         text = _PREFIX.sub(r"\1", text)
         text = _HOURLY.sub(r"every \1 hours", text)

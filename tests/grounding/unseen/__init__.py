@@ -12,7 +12,7 @@ from msgspec import Struct
 from tests.grounding.charts import Chart
 from tests.grounding.mutations import Lie
 from tests.grounding.true_statements import TrueStatement
-from tests.grounding.unseen import cirrhosis, copd, preeclampsia
+from tests.grounding.unseen import cirrhosis, copd, lithium, neutropenia, preeclampsia
 
 
 class Unseen(Struct, frozen=True):
@@ -38,5 +38,11 @@ def _gathered(modules: tuple[ModuleType, ...], first_look: str) -> Unseen:
 
 FIRST = _gathered(
     (cirrhosis, preeclampsia, copd),
-    "first look: 27 of 571 lies passed (95.3 % caught), 135 of 275 true sentences were dropped (49.1 %)",
+    "first look: 27 of 571 lies passed (95.3 % caught), 135 of 275 true sentences were dropped (49.1 %); what was found was mended by "
+    "general rules",
+)
+SECOND = _gathered(
+    (lithium, neutropenia),
+    "first look, after the checks were mended on the first set: 2 of 236 lies passed (99.2 % caught), 13 of 139 true sentences were "
+    "dropped (9.4 %); rules were then mended once more (adjectives of organs, two clauses of one sentence, Gram-negative)",
 )
