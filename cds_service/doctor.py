@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from shutil import disk_usage
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -11,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
 
+from cds_service import doctor_clients as clients
 from cds_service import doctor_servers as servers
 from cds_service import tracing
 from cds_service.db.gateway import Gateway
+from cds_service.db.spool import LIMIT_BYTES
 from cds_service.doctor_servers import PATIENCE_S, Check
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
@@ -50,7 +53,7 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     """Configuration first, then what needs a connection."""
     for look in (
         _mode, _public_address, _time_zone, _state_folder, _encryption_key, _rule_pack, _prompts, _client_profiles,
-        _engines, _drafts, _structured_reports,
+        clients.client_keys, clients.browser_origins, _engines, _drafts, _structured_reports,
     ):  # fmt: skip
         yield _guarded(look, settings)
     async for check in _engine_checks(settings):
@@ -59,8 +62,9 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
     addresses = _guarded(_addresses, settings)
     yield addresses
     if addresses.state == "ok":
-        async for check in servers.checks_of(settings):
-            yield check
+        for asked in (servers.checks_of, clients.checks_of):
+            async for check in asked(settings):
+                yield check
         if settings.imaging:
             async for check in _imaging(settings):
                 yield check
@@ -107,6 +111,7 @@ def _time_zone(settings: Settings) -> Check:
 def _state_folder(settings: Settings) -> Check:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
+        free = disk_usage(settings.state_dir).free
         probe = settings.state_dir / ".doctor"
         probe.write_bytes(b"")
         probe.unlink()
@@ -114,6 +119,9 @@ def _state_folder(settings: Settings) -> Check:
         return Check(
             "state folder", "fault", f"{settings.state_dir}: {fault.strerror}; set CDS_STATE_DIR to a writable one"
         )
+    if free < LIMIT_BYTES:
+        say = f"{free // 2**20} MiB free: the audit trail of a database that is down would be lost; make room"
+        return Check("state folder", "fault", f"{settings.state_dir}: {say}")
     return Check("state folder", "ok", str(settings.state_dir))
 
 

@@ -19,7 +19,7 @@ from cds_service.wiring.own_access import backend_services
 from fhir_adapters import json_guard
 from fhir_adapters.capability import capability
 from fhir_adapters.client import FhirClient
-from fhir_adapters.errors import FhirError
+from fhir_adapters.errors import FhirError, NoAnswer
 from fhir_adapters.outbound import Outbound
 
 PATIENCE_S = 5.0
@@ -53,6 +53,12 @@ async def checks_of(settings: Settings) -> AsyncIterator[Check]:
 
 
 async def _fhir(outbound: Outbound, base: str) -> Check:
+    try:
+        await outbound.request("GET", f"{base.rstrip('/')}/metadata", deadline=_soon(), headers=FHIR_JSON)
+    except NoAnswer as fault:
+        return Check(f"FHIR {base}", "fault", f"no answer ({fault}): check that it runs{mend(fault)}")
+    except FhirError:
+        pass  # it answers; what, is judged below
     found = await FhirClient(outbound, base).metadata(deadline=_soon())
     if found is None:
         return Check(f"FHIR {base}", "note", "no capability statement at this address; the base may have a path")
@@ -63,7 +69,8 @@ async def _jwks(outbound: Outbound, url: str) -> Check:
     try:
         reply = await outbound.request("GET", url, deadline=_soon())
     except FhirError as fault:
-        return Check(f"keys {url}", "fault", f"cannot be fetched ({fault}); tokens of this client will be refused")
+        say = f"cannot be fetched ({fault}); tokens of this client will be refused{mend(fault)}"
+        return Check(f"keys {url}", "fault", say)
     if reply.status != 200:
         return Check(f"keys {url}", "fault", f"HTTP {reply.status}; check jwks_url of this client")
     try:
@@ -108,6 +115,13 @@ async def _token(outbound: Outbound, settings: Settings) -> Check:
         say = f"no token ({fault}); register our key (/.well-known/jwks.json) there, check CDS_FHIR_TOKEN_URL"
         return Check(what, "fault", say)
     return Check(what, "ok", f"a token is given for {settings.fhir_client_id}")
+
+
+def mend(fault: FhirError) -> str:
+    """What to do about a server that gave no answer, where the fault tells."""
+    if fault.detail == "certificate not trusted":
+        return "; add its authority to the system's certificates, or name a file of all you trust in SSL_CERT_FILE"
+    return ""
 
 
 def _soon() -> float:

@@ -127,7 +127,7 @@ class Policy:
     def admit(self, url: str, bound: Collection[str] = ()) -> Origin:
         """The origin of ``url`` if it may be called, else UnsafeAddress. ``bound``: all that this issuer may name."""
         origin = origin_of(url)
-        if bound and origin not in {origin_of(entry) for entry in bound}:
+        if bound and not any(_names(entry, origin) for entry in bound):
             raise UnsafeAddress(detail="origin not allowed for this issuer")
         if origin in self.operator:
             return origin
@@ -140,7 +140,7 @@ class Policy:
         return origin
 
     def _matches(self, origin: Origin) -> bool:
-        return any(origin.host.endswith(suffix) and origin.port == port for suffix, port in self._suffixes)
+        return any(_ends(origin, *suffix) for suffix in self._suffixes)
 
     async def addresses(self, host: str, port: int, resolver: Resolver) -> list[str]:
         """The addresses of a host, looked up once and each vetted; UnsafeAddress if a single one may not be called.
@@ -154,6 +154,15 @@ class Policy:
             if not vet(ip_address(address)):
                 raise UnsafeAddress(detail="name leads to an address that is not public")
         return found
+
+
+def _names(entry: str, origin: Origin) -> bool:
+    """Whether an entry of an allow-list, exact or a pattern, names this origin."""
+    return _ends(origin, *_suffix(entry)) and origin.scheme == "https" if "*" in entry else origin_of(entry) == origin
+
+
+def _ends(origin: Origin, suffix: str, port: int) -> bool:
+    return origin.host.endswith(suffix) and origin.port == port
 
 
 def _literal(host: str) -> Address | None:

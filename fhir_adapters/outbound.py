@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
@@ -154,7 +155,7 @@ class Outbound:
         except (httpx2.InvalidURL, UnicodeError):
             raise errors.UnsafeAddress(where, detail="not a plain absolute http or https address") from None
         except FAULTS as error:
-            raise errors.Unreachable(where, detail=type(error).__name__) from None
+            raise errors.Unreachable(where, detail=_cause(error)) from None
         try:
             body = await _read(response, max_bytes, where, into)
         finally:
@@ -195,6 +196,24 @@ FAULTS = (
     httpx2.DecodingError,
     ssl.SSLError,
 )
+
+CAUSES: tuple[tuple[type[Exception], str], ...] = (
+    (ssl.SSLCertVerificationError, "certificate not trusted"),
+    (ssl.SSLError, "no TLS"),
+    (socket.gaierror, "name not found"),
+    (ConnectionRefusedError, "connection refused"),
+)
+
+
+def _cause(error: BaseException) -> str:
+    """What an operator can mend, in fixed words; else the kind of the error."""
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in chain:
+        chain.append(each)
+        each = each.__cause__ or each.__context__
+    known = (words for kind, words in CAUSES if any(isinstance(link, kind) for link in chain))
+    return next(known, type(error).__name__)
 
 
 class _Transport(httpx2.AsyncBaseTransport):

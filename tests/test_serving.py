@@ -51,7 +51,7 @@ def test_a_database_that_cannot_be_used_at_the_start_is_said(command: str, monke
     monkeypatch.setenv("CDS_DATABASE_URL", NOBODY)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         free = probe.getsockname()[1]
-    assert "the database cannot be used (OperationalError); check CDS_DATABASE_URL" in refused(
+    assert "the database cannot be used (OperationalError: Connection refused); check CDS_DATABASE_URL" in refused(
         command, "--port", str(free)
     )
 

@@ -80,7 +80,7 @@ class Gateway:
                 await asyncio.wrap_future(self._threads.submit(partial(schema.prepare, self.engine)))
         except (SQLAlchemyError, TimeoutError) as fault:
             raise ConfigurationError(
-                f"the database cannot be used ({type(fault).__name__}); check CDS_DATABASE_URL and that its server runs"
+                f"the database cannot be used ({_reason(fault)}); check CDS_DATABASE_URL and that its server runs"
             ) from None
         self._writer.start()
 
@@ -180,6 +180,16 @@ class Gateway:
             if not fault.connection_invalidated:
                 raise
             return _once(call, engine)
+
+
+def _reason(fault: Exception) -> str:
+    """The kind of a fault, and what the server said of a connection: accounts, databases and hosts, nothing of a row."""
+    kind = type(fault).__name__
+    if not isinstance(fault, OperationalError):
+        return kind
+    said = str(fault.orig).strip().splitlines() or [""]
+    words = said[0].rpartition("FATAL:")[2].rpartition(" failed: ")[2].strip()
+    return f"{kind}: {words}" if words else kind
 
 
 def _once(call: Callable[[Connection], T], engine: Engine) -> T:

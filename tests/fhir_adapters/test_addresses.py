@@ -127,6 +127,15 @@ def test_a_pattern_too_wide_is_refused_when_the_policy_is_made(pattern: str) -> 
         Policy(operator=[pattern])
 
 
+def test_an_issuer_may_be_bound_to_a_pattern() -> None:
+    pattern = "https://*.ehr.example.org"
+    policy = Policy(request=[pattern])
+    assert policy.admit("https://site-1.ehr.example.org/fhir", bound=[pattern])
+    for other in ("https://other.example.org", "https://ehr.example.org", "http://site-1.ehr.example.org"):
+        with pytest.raises(UnsafeAddress):
+            policy.admit(other, bound=[pattern])
+
+
 def test_an_issuer_is_bound_to_its_own_origins() -> None:
     policy = Policy(operator=[EHR, "https://other.example.org"])
     assert policy.admit(EHR, bound=[EHR])
