@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from cds_service import __version__
 from cds_service.assessments.texts import Stands
-from cds_service.db.token_ids import SharedTokenIds
+from cds_service.db.token_ids import OwnTokenIds, SharedTokenIds
 from cds_service.drafts.sweep import Sweep
 from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
@@ -50,13 +50,15 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
     """Check, compose, return. Stores are opened when the application starts and drained when it stops."""
     parts = parts_of(settings)
     made = assessments(parts, text or parts.engines.text)
-    clients = _clients(parts)
+    token_ids = _token_ids(parts)
+    fetch = json_fetcher(parts.outbound, parts.metrics.count)
+    clients = ClientAuth(settings, fetch, stored=token_ids)
     app = FastAPI(
         title="MedGemma CDS",
         version=__version__,
         summary="A CDS Hooks 2.0.1 service: rules first, checked statements, cited cards.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=_lifespan(parts, made, clients),
+        lifespan=_lifespan(parts, made, clients, token_ids),
         docs_url=None if settings.mode == "production" else "/docs",
         redoc_url=None,
         telemetry=FRAMEWORK_TELEMETRY,
@@ -79,7 +81,7 @@ def create_app(settings: Settings, text: Stands | None = None) -> FastAPI:
 
 
 def _lifespan(
-    parts: Parts, made: Assessments | None, clients: ClientAuth
+    parts: Parts, made: Assessments | None, clients: ClientAuth, token_ids: OwnTokenIds | SharedTokenIds
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -101,6 +103,7 @@ def _lifespan(
                 closing.push_async_callback(made.jobs.close)
             await asyncio.gather(
                 parts.replay.load(deadline),
+                token_ids.load(deadline),
                 parts.hygiene.start(deadline),
                 parts.switches.start(deadline),
                 parts.engines.start(),
@@ -115,10 +118,9 @@ def _lifespan(
     return lifespan
 
 
-def _clients(parts: Parts) -> ClientAuth:
-    """Who may call; their token ids shared where the database is."""
-    token_ids = SharedTokenIds(parts.gateway, parts.cipher) if parts.gateway.shared else None
-    return ClientAuth(parts.settings, json_fetcher(parts.outbound, parts.metrics.count), shared=token_ids)
+def _token_ids(parts: Parts) -> OwnTokenIds | SharedTokenIds:
+    kind = SharedTokenIds if parts.gateway.shared else OwnTokenIds
+    return kind(parts.gateway, parts.cipher)
 
 
 def _house(parts: Parts, made: Assessments | None, clients: ClientAuth) -> House:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from cds_service.errors import ConfigurationError, NotAuthenticated
 from cds_service.hooks.client_keys import FetchedKeys, FetchJson, FileKeys, Keys
-from cds_service.hooks.replays import SharedTokenIds, TokenIds, Use
+from cds_service.hooks.replays import StoredTokenIds, TokenIds, Use
 from cds_service.settings import Client, Settings
 
 # ES384 and RS384 are the specification's recommendation; the others occur too. Never none, never HMAC.
@@ -75,12 +75,12 @@ class ClientAuth:
         *,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
-        shared: SharedTokenIds | None = None,
+        stored: StoredTokenIds | None = None,
     ) -> None:
         self._required = settings.mode == "production"
         self._public_url = settings.public_url.rstrip("/")
         self._clock = clock
-        self._seen = TokenIds(clock, shared)
+        self._seen = TokenIds(clock, stored)
         self._issuers: dict[str, tuple[Client, Keys]] = {}
         for name, client in settings.clients.items():
             if client.issuer:

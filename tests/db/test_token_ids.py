@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from cds_service.db import models
 from cds_service.db.breaker import Breaker
 from cds_service.db.gateway import Gateway
-from cds_service.db.token_ids import SharedTokenIds
+from cds_service.db.token_ids import OwnTokenIds, SharedTokenIds
 from cds_service.encryption import Cipher
 from cds_service.errors import Unavailable
 
@@ -48,6 +49,30 @@ async def test_an_id_used_while_the_database_was_away_is_known_there_afterwards(
         await asyncio.sleep(0.02)
     assert not await ids.first_use("https://ehr.example.org", "jti-1", 4_000_000_000.0, soon())
     await gateway.close()
+
+
+async def test_row_18_an_id_used_before_a_restart_is_known_after_it(tmp_path: Path) -> None:
+    cipher, later = Cipher([b"k" * 32]), time.time() + 300
+    for first in (True, False, False):
+        gateway = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path)
+        await gateway.start()
+        ids = OwnTokenIds(gateway, cipher)
+        await ids.load(soon())
+        assert await ids.first_use("https://ehr.example.org", "jti-1", later, soon()) is first
+        assert await ids.first_use("https://other.example.org", "jti-1", later, soon()) is first
+        await gateway.close()
+
+
+async def test_ids_of_expired_tokens_are_not_taken_over(tmp_path: Path) -> None:
+    gateway = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path)
+    await gateway.start()
+    ids = OwnTokenIds(gateway, Cipher([b"k" * 32]))
+    ids.tell("https://ehr.example.org", "jti-1", time.time() - 1)
+    await gateway.close()
+    again = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path)
+    await again.start()
+    assert await OwnTokenIds(again, Cipher([b"k" * 32])).load(soon()) == 0
+    await again.close()
 
 
 async def test_a_database_that_cannot_tell_says_so(tmp_path: Path) -> None:

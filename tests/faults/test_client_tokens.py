@@ -16,8 +16,10 @@ import pytest
 from conformance import bodies, tokens
 from conformance.minimal import Echo, Minimal
 from conformance.tokens import EC, RSA, STRANGER, Clock, KeyServer, bearer, production, token
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from cds_service.app import create_app
 from cds_service.errors import Unavailable
 from cds_service.hooks.client_auth import ClientAuth, Trusted
 from cds_service.hooks.client_keys import FAILURE_PAUSE_S, FRESH_S, MAX_STALE_S, UNKNOWN_KID_PAUSE_S
@@ -76,6 +78,14 @@ def test_row_18_a_jti_seen_before_is_refused_until_its_token_has_expired(house: 
 def test_row_18_the_same_jti_of_a_new_token_is_refused_too(house: House) -> None:
     assert house.call(token(now=NOW, jti="once")).status_code == 200
     assert house.call(token(now=NOW, jti="once", exp=int(NOW) + 200)).status_code == 401
+
+
+def test_row_18_a_token_used_before_a_restart_opens_no_door_after_it(tmp_path: Path) -> None:
+    key = SecretStr(base64.b64encode(b"k" * 32).decode())
+    settings, once = production(tmp_path, state_dir=tmp_path, encryption_key=key), token()
+    for status in (200, 401):
+        with TestClient(create_app(settings)) as client:
+            assert client.post(SUMMARY, json=bodies.request(), headers=bearer(once)).status_code == status
 
 
 REFUSED = {

@@ -6,7 +6,7 @@ import pytest
 from conformance.tokens import Clock
 
 from cds_service.errors import Unavailable
-from cds_service.hooks.replays import SHARED_S, TokenIds, Use
+from cds_service.hooks.replays import FEWEST, SHARED_S, TokenIds, Use
 
 
 class Shared:
@@ -58,6 +58,15 @@ async def test_full_of_unexpired_ids_it_refuses_rather_than_forgets() -> None:
     clock.now = 11
     assert await ids.use("a", "3", 30, 0) is Use.FIRST
     assert await ids.use("a", "2", 20, 0) is Use.AGAIN
+
+
+async def test_expired_ids_are_forgotten_long_before_memory_is_full() -> None:
+    clock = Clock(0)
+    ids = TokenIds(clock)
+    for number in range(20 * FEWEST):
+        clock.now = number
+        assert await ids.use("a", str(number), number + 100, 0) is Use.FIRST
+    assert len(ids._expiry) <= 2 * FEWEST
 
 
 async def test_replicas_share_what_they_have_seen() -> None:
