@@ -67,9 +67,10 @@ bench: $(MODELS) ## speed and memory, ratios printed
 
 docs: $(DEV) ## write the generated pages of docs/
 	@$(BIN)/python -m cds_service.rules.documentation && $(BIN)/python -m cds_service.configuration_page
+	@$(BIN)/python -m tests.conformance.page && $(BIN)/python -m tests.faults.page
 
 docs-check: $(DEV) ## generated pages are current, links and commands of the docs exist
-	@$(BIN)/python -m pytest tests/rules/scores/test_rules_page.py tests/conformance/test_page.py tests/test_configuration_page.py tests/test_docs.py
+	@$(BIN)/python -m pytest tests/rules/scores/test_rules_page.py tests/conformance/test_page.py tests/faults/test_matrix_coverage.py tests/test_configuration_page.py tests/test_docs.py
 
 llama-server: $(MODELS) ## build llama-server once (a real OpenAI-style server for the tests; needs a C++ compiler, cmake, ninja)
 	@$(BIN)/python -m tests.models.llama_server_build
