@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from cds_service.record.facts import Reading
+from cds_service.record.units import table as units
 from cds_service.rules.catalogue import Source
 
 POPULATIONS = ("newborn", "child", "kidney-failure")
@@ -105,7 +106,7 @@ class CriticalTable:
         if unknown:
             raise ValueError(f"unknown tables {sorted(unknown)}")
         self.sources = msgspec.convert(table["sources"], dict[str, Source], strict=True)
-        rows = msgspec.convert(table["value"], list[Row], strict=True)
+        rows = [_row(written) for written in table["value"]]
         if not rows:
             raise ValueError("no critical value at all")
         self.limits: dict[str, tuple[Limit, ...]] = {
@@ -149,3 +150,24 @@ class CriticalTable:
             note,
             population if override else "",
         )
+
+
+def _row(written: Mapping[str, Any]) -> Row:
+    """A row whose limits are in the unit its readings are compared in; ValueError names the concept and the fault."""
+    name = written.get("concept", "without concept")
+    concept = units().concepts.get(name)
+    if concept is None:
+        raise ValueError(f"critical value {name}: no such concept in record/units.toml")
+    try:
+        row = msgspec.convert(written, Row, strict=True)
+    except msgspec.ValidationError as fault:
+        raise ValueError(f"critical value {name}: {fault}") from fault
+    if row.unit != concept.unit:
+        raise ValueError(
+            f"critical value {name}: its limits are in {concept.unit or 'no unit'}, not {row.unit!r};"
+            " those of another unit go under `si`"
+        )
+    for si in (row.si, *(override.si for override in (row.newborn, row.child, row.kidney_failure) if override)):
+        if si is not None and not any(known.unit == si.unit for known in concept.conversions.values()):
+            raise ValueError(f"critical value {name}: {si.unit!r} is no unit of it")
+    return row

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from cds_service.rules.calculators import CALCULATORS
 from cds_service.rules.catalogue import Rule, Scope, Source
+from cds_service.rules.critical import Limit
 from cds_service.rules.feeding.windows import tables
 from cds_service.rules.from_record import FED
-from cds_service.rules.pack import load_pack
+from cds_service.rules.pack import Pack, load_pack
 from cds_service.rules.scores.calculator import Calculator, Input, Kind
 
+_PLAIN = (int, float, str, Decimal)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
 
 HEAD = """# Calculators and rules
@@ -60,12 +64,55 @@ is given (and names no agent that needs no preparation), the suggestion and the 
 preparation first.
 """
 
+SITE = """
+## What a site changes
+
+`CDS_SITE_RULES` names a TOML file. It is read and checked as strictly as the pack: a rule, parameter, concept or unit that
+does not exist refuses to start, and the file is part of the hash on cards and in the audit. Parameters replace those of the
+same name; of a table (ladders, hours) only the members that are named. Switches can be set at run time, too:
+`medgemma-cds rules set ID off|shadow|on`.
+
+```toml
+[rules.duplicate-imaging]
+switch = "shadow"              # off, shadow, on
+
+[rules.nsaid-kidney]
+severity = "warning"           # info, warning, critical; `raised` is the tier of the worse state
+parameters = { caution_below = 45 }
+
+[rules.order-priority.parameters.ladders]
+news2 = [[5, "asap"], [7, "stat"]]
+
+[critical.potassium]           # who signed it, and when, is required
+source = { label = "Laboratory policy 12", edition = "2026-03" }
+high = 6.2
+
+[critical.glucose]             # in the unit of the table below; limits in another unit beside it, under `si`
+source = { label = "Laboratory policy 12", edition = "2026-03" }
+low = 45
+high = 450
+si = { unit = "mmol/L", low = 2.5, high = 25 }
+
+[categories]                   # kinds of order: imaging, laboratory, consult, procedure, other
+"urn:oid:1.2.3|RX-CT" = "imaging"
+```
+"""
+
+CRITICAL = """
+## Critical values
+
+At or beyond a limit a value is critical. An example: a site signs its own. A result written in the other unit is compared with
+that unit's own limits.
+"""
+
 
 def render() -> str:
     """The whole page."""
     parts = [HEAD, "## Calculators\n", *(_calculator(c) for c in CALCULATORS.values()), FEEDING.strip() + "\n"]
     parts[-1] += "\n".join(_fed(name) for name in CALCULATORS) + "\n"
-    parts += [_freshness(), RULES.strip() + "\n", _rules(load_pack(None).rules)]
+    pack = load_pack(None)
+    parts += [_freshness(), RULES.strip() + "\n", _rules(pack.rules), CRITICAL.strip() + "\n", _critical(pack)]
+    parts.append(SITE.strip() + "\n")
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -175,12 +222,67 @@ def _rule(rule: Rule) -> str:
         ("always mentioned", "yes" if rule.must_mention else ""),
         ("switch", rule.switch.value),
         ("inputs", ", ".join(rule.inputs)),
-        ("thresholds", ", ".join(f"{k} {v}" for k, v in rule.parameters.items() if isinstance(v, int | float | str))),
+        ("thresholds", ", ".join(f"{k} {v}" for k, v in rule.parameters.items() if isinstance(v, _PLAIN))),
         ("override reasons", ", ".join(rule.override_reasons)),
         ("limits", rule.limits),
     ]
     table = _table(("", f"version {rule.version}"), [(key, value) for key, value in facts if value])
-    return f"#### {rule.id}: {rule.title}\n\n{table}\nSources:\n\n{_sources(rule.sources)}"
+    return f"#### {rule.id}: {rule.title}\n\n{table}{_tables(rule.parameters)}\nSources:\n\n{_sources(rule.sources)}"
+
+
+def _tables(parameters: Mapping[str, Any]) -> str:
+    """The lists and tables of a rule, an item a line."""
+    lines = []
+    for name, value in parameters.items():
+        if isinstance(value, dict):
+            items = [f"{key}: {_written(item)}" for key, item in value.items()]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            items = [_written(item) for item in value]
+        elif isinstance(value, list):
+            items = [_written(value)]
+        else:
+            continue
+        lines += [f"- `{name}` {item}" for item in items]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _written(value: Any) -> str:
+    """A parameter in one line: 'drug dabigatran; bands below 15, advice …'."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_written(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        nested = any(isinstance(item, dict | list) for item in value)
+        return ("; " if nested else ", ").join(_written(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _critical(pack: Pack) -> str:
+    """Every limit of every population, with its source."""
+    rows = []
+    for population, limits in pack.tables.critical.limits.items():
+        rows += [_limit(population, limit) for limit in limits if limit.population == population]
+    cited = {limit.source for limits in pack.tables.critical.limits.values() for limit in limits}
+    head = ("item", "population", "low", "high", "unit", "other unit", "hours", "source, note")
+    return f"{_table(head, rows)}\nSources:\n\n{_sources(sorted(cited, key=lambda source: source.label))}"
+
+
+def _limit(population: str, limit: Limit) -> tuple[str, ...]:
+    other = ""
+    if limit.si is not None:
+        edges = [
+            f"{word} {edge}" for word, edge in (("low", limit.si.low), ("high", limit.si.high)) if edge is not None
+        ]
+        other = f"{', '.join(edges)} {limit.si.unit}"
+    return (
+        limit.concept,
+        population or "all others",
+        "" if limit.low is None else str(limit.low),
+        "" if limit.high is None else str(limit.high),
+        limit.unit,
+        other,
+        f"{limit.fresh.total_seconds() / 3600:g}",
+        "; ".join(filter(None, (limit.source.label.partition(".")[0], limit.note))),
+    )
 
 
 def _absorbs(rule: Rule) -> str:

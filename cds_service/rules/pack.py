@@ -111,7 +111,8 @@ def _tables(content: Mapping[str, dict[str, Any]], changes: Site, site: Path | N
     try:
         return build_tables(content)
     except _FAULTS as fault:
-        raise ConfigurationError(f"rule pack: tables {', '.join(FILES)}: {fault}") from fault
+        where = f"tables {', '.join(FILES)}" + (f" with {site}" if site is not None else "")
+        raise ConfigurationError(f"rule pack: {where}: {fault}") from fault
 
 
 def _rules(
@@ -156,7 +157,12 @@ def _rules(
 
 
 def _merged(written: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    return {**written.get("parameters", {}), **change.get("parameters", {})}
+    """A site's parameters over the pack's. Tables are merged, so that a site which names one ladder keeps the others."""
+    merged = dict(written.get("parameters", {}))
+    for name, value in change.get("parameters", {}).items():
+        own = merged.get(name)
+        merged[name] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _assemble(rules: Mapping[str, Rule], digest: str, tables: Tables, reasons: Mapping[str, str]) -> Pack:

@@ -11,7 +11,7 @@ from cds_service.rules.catalogue import Severity, Switch
 
 
 class RuleChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[rules.<id>]``. Parameters replace those of the same name."""
+    """``[rules.<id>]``. Parameters replace those of the same name; of a table only the members that are named."""
 
     switch: Switch | UnsetType = UNSET
     severity: Severity | UnsetType = UNSET

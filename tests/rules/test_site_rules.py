@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from cds_service.errors import ConfigurationError
 from cds_service.record.facts import Code
 from cds_service.rules.catalogue import Severity, Switch, Urgency
+from cds_service.rules.documentation import PAGE
 from cds_service.rules.evaluate import evaluate_record
 from cds_service.rules.pack import Pack, load_pack
 from cds_service.rules.triage import urgency_floor
@@ -68,6 +70,23 @@ def test_a_site_changes_a_parameter_and_keeps_the_others(site: Path) -> None:
     assert changed.rules["news2"].given.raised_at == 7
 
 
+def test_a_site_that_names_one_ladder_keeps_the_others(site: Path) -> None:
+    changed = loaded(site, '[rules.order-priority.parameters.ladders]\nnews2 = [[5, "asap"], [7, "stat"]]')
+    before, after = (p.rules["order-priority"].given.ladders for p in (pack(), changed))
+    assert after == before | {"news2": [(5.0, "asap"), (7.0, "stat")]}
+    hours = loaded(site, "[rules.duplicate-imaging.parameters.hours]\nCT = 24").rules["duplicate-imaging"].given.hours
+    assert (hours["CT"], hours["default"], hours["MR"]) == (24, 72, 168)
+
+
+def test_the_example_of_the_rules_page_is_a_site_file_that_loads(site: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    changed = loaded(site, example)
+    assert changed.rules["duplicate-imaging"].switch is Switch.SHADOW
+    limits = changed.tables.critical.by_concept[""]
+    assert limits["glucose"].source.label == "Laboratory policy 12"
+    assert limits["sodium"] == pack().tables.critical.by_concept[""]["sodium"]
+
+
 def test_a_site_chooses_the_authority_that_leads_on_metformin(site: Path) -> None:
     changed = loaded(site, '[rules.metformin-contrast.parameters]\nauthority = "acr-manual"')
     subject = with_order(
@@ -81,6 +100,7 @@ def test_a_site_chooses_the_authority_that_leads_on_metformin(site: Path) -> Non
     assert local.severity is Severity.INFO
 
 
+SIGNED = 'source = { label = "Local policy", edition = "2026" }'
 CRITICAL = """
 [critical.potassium]
 source = { label = "Local policy LAB-12", edition = "2026-03" }
@@ -125,6 +145,10 @@ def test_the_site_file_is_part_of_the_hash(site: Path) -> None:
         ("[rules.news2]\ncolour = 3", "unknown field `colour`"),
         ("[rules.news2.parameters]\nwhen = 3", "unknown field `when`"),
         ("[critical.potassium]\nhigh = 6.6", "missing required field `source`"),
+        (f"[critical.potasium]\n{SIGNED}\nhigh = 6.6", "potasium: no such concept"),
+        (f'[critical.glucose]\n{SIGNED}\nunit = "mmol/L"\nlow = 2.6\nhigh = 25', "glucose: its limits are in mg/dL"),
+        (f'[critical.sodium]\n{SIGNED}\nsi = {{ unit = "mg/dL", low = 1 }}', "sodium: 'mg/dL' is no unit of it"),
+        (f"[critical.ferritin]\n{SIGNED}\nhigh = 10000", "ferritin: Object missing required field `unit`"),
         ('[categories]\n"urn:x|y" = "urgent things"', "urgent things"),
         ("[wishes]\nx = 1", "unknown field `wishes`"),
         ("not toml", "not readable TOML"),
