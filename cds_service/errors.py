@@ -54,6 +54,7 @@ class NotAuthenticated(CdsError):
 
     status = 401
     code = "login"
+    claimed = ""  # the issuer of the settings whom the token names, without proof
 
 
 class NotAllowed(CdsError):

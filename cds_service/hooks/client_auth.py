@@ -114,12 +114,16 @@ class ClientAuth:
                 raise
             return Trusted(ANONYMOUS, note=f"token not verifiable: {refusal.message}")
         client, keys = known
-        _check_header(header, client)
-        claims = _decode(token, await keys.find(header.kid, deadline))
-        expires = self._check_claims(claims, client, self._public_url + path)
-        use = await self._seen.use(issuer, claims["jti"], expires + LEEWAY_S, deadline)
-        if use is Use.AGAIN:
-            raise NotAuthenticated("jti seen before")
+        try:
+            _check_header(header, client)
+            claims = _decode(token, await keys.find(header.kid, deadline))
+            expires = self._check_claims(claims, client, self._public_url + path)
+            use = await self._seen.use(issuer, claims["jti"], expires + LEEWAY_S, deadline)
+            if use is Use.AGAIN:
+                raise NotAuthenticated("jti seen before")
+        except NotAuthenticated as refusal:
+            refusal.claimed = issuer
+            raise
         tenant = claims.get("tenant")
         note = "" if use is Use.FIRST else OWN_MEMORY
         return Trusted(issuer, issuer, tenant if isinstance(tenant, str) else "", client, note)

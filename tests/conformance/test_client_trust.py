@@ -147,6 +147,22 @@ def test_J7_the_reason_of_a_refusal_is_in_the_audit_log_alone(house: Minimal) ->
     assert text not in repr(house.audit.lines)
 
 
+@pytest.mark.parametrize(
+    ("made", "notes"),
+    [
+        ({"aud": "https://other.example"}, [f"claimed:{tokens.ISSUER}"]),
+        ({"header": {"kid": "nobody"}}, [f"claimed:{tokens.ISSUER}"]),
+        ({"iss": "https://stranger.example/ZEBEDIAH"}, []),  # a stranger's words are not written down
+    ],
+)
+def test_a_refusal_says_which_configured_client_it_may_have_been(
+    house: Minimal, made: dict[str, Any], notes: list[str]
+) -> None:
+    assert TestClient(house.app).post(SUMMARY, json=bodies.request(), headers=bearer(token(**made))).status_code == 401
+    (_, line) = house.audit.lines[0]
+    assert (line["notes"], line["client"]) == (notes, "")
+
+
 def test_the_verified_issuer_is_the_audit_name_of_the_client(house: Minimal) -> None:
     TestClient(house.app).post(SUMMARY, json=bodies.request(), headers=bearer(token()))
     service = house.services["patient-summary"]
