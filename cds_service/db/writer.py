@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
 from cds_service.db import models
 from cds_service.db.spool import Row, Spool
+from cds_service.telemetry import log
 
 GATHER_S = 0.08
 BATCH = 1000
@@ -47,6 +48,7 @@ KEPT_SINCE = {
 }  # kept as long as the site says
 
 KEPT: Mapping[str, int] = dict.fromkeys(KEPT_SINCE, 0)  # days; 0: for good
+_log = log(__name__)
 Item = tuple[str, Row, bool]
 Tap = Callable[[Sequence[Row]], None]
 Count = Callable[[str, int], None]
@@ -182,9 +184,13 @@ class Writer:
         except Exception as fault:  # noqa: BLE001 - whatever it was, the rows are kept and this thread goes on
             self._rest_until = time.monotonic() + RETRY_S
             self._count("failed", 1)
+            if not self._fault:
+                _log.warning("rows are not stored, they wait in the spool", error=type(fault).__name__)
             self._fault = type(fault).__name__
             return False
-        self._fault = ""
+        if self._fault:
+            _log.warning("rows are stored again")
+            self._fault = ""
         return True
 
     def _store(self, batch: Sequence[Item]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text
+from structlog.testing import capture_logs
 
 from cds_service.db import models
 from cds_service.db.breaker import Breaker, State
@@ -173,6 +174,19 @@ async def test_a_row_the_database_refuses_does_not_hold_up_the_others(
     assert {row["id"] for row in rows} == {"one", "three"}
     assert counts["rejected"] == 1
     assert '"fate":"rejected"' in capsys.readouterr().err
+
+
+def test_a_database_that_goes_and_comes_back_is_logged_once_each(tmp_path: Path) -> None:
+    writer = Gateway(f"sqlite:///{tmp_path / 'cds.sqlite3'}", tmp_path)._writer
+
+    def away() -> None:
+        raise OSError("not a word of this")
+
+    with capture_logs() as lines:
+        for work in (away, away, lambda: None, lambda: None):
+            writer._attempt(work)
+    assert [(line["log_level"], line.get("error")) for line in lines] == [("warning", "OSError"), ("warning", None)]
+    assert "not a word" not in repr(lines)
 
 
 async def test_the_start_fails_with_the_setting_to_look_at_when_the_database_cannot_be_used(tmp_path: Path) -> None:
