@@ -123,7 +123,7 @@ def doctor(config: Config = None) -> None:
 
     Keys, rule pack, prompts, engines, database, FHIR servers, image archive, collector of traces. Exit code 1 with a fault.
     """
-    from cds_service.doctor import run
+    from cds_service.commands.doctor import run
     from cds_service.settings_loading import load
 
     try:

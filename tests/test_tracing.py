@@ -28,7 +28,7 @@ from starlette.testclient import TestClient
 
 from cds_service import otlp, telemetry, tracing
 from cds_service.app import create_app
-from cds_service.doctor import checks_of
+from cds_service.commands.doctor import checks_of
 from cds_service.errors import ConfigurationError
 from cds_service.models.engine import Capabilities, Generation, Identity, Request, Scores, Usage
 from cds_service.models.faults import QueueFull

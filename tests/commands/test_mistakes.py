@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cds_service import doctor
 from cds_service.cli import app, fail
+from cds_service.commands import doctor
 from cds_service.commands.call import Ask, draft_orders
 from cds_service.commands.calling import Caller, from_bundle
 from cds_service.errors import BadRequest

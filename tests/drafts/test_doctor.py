@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from cds_service import doctor
+from cds_service.commands import doctor
 from cds_service.settings import Client, Settings
 from cds_service.wiring.outside import policy
 from cds_service.wiring.own_access import record_access

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds_service import doctor
+from cds_service.commands import doctor
 from cds_service.imaging import checking
 from cds_service.settings import Settings
 from tests.web.simulated import simulated

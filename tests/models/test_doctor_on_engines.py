@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service import doctor
+from cds_service.commands import doctor
 from cds_service.settings import Settings
 from tests.models.answering_engine import Server, obedient, serving
 

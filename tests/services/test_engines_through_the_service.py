@@ -26,8 +26,8 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from cds_service.app import create_app
+from cds_service.commands.doctor import checks_of
 from cds_service.db.engine import open_engine
-from cds_service.doctor import checks_of
 from cds_service.hooks.protocol import Card
 from cds_service.models.faults import BadAnswer, in_words
 from cds_service.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds_service import doctor
+from cds_service.commands import doctor
 from tests.conformance.tokens import production
 from tests.fhir_adapters.fixtures import ehr, running_server
 from tests.fhir_adapters.misbehaving import Misbehaving, answer

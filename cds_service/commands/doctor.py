@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
 
-from cds_service import doctor_clients as clients
-from cds_service import doctor_servers as servers
 from cds_service import tracing
+from cds_service.commands import doctor_clients as clients
+from cds_service.commands import doctor_servers as servers
+from cds_service.commands.doctor_servers import PATIENCE_S, Check
 from cds_service.db.gateway import Gateway
 from cds_service.db.spool import LIMIT_BYTES
-from cds_service.doctor_servers import PATIENCE_S, Check
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
 from cds_service.hooks import profiles
