@@ -23,6 +23,7 @@ class CdsError(Exception):
 
     status = 500
     code = "exception"
+    claimed = ""  # the issuer of the settings whom a token named, without proof: for the audit log
 
     def __init__(self, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -54,7 +55,6 @@ class NotAuthenticated(CdsError):
 
     status = 401
     code = "login"
-    claimed = ""  # the issuer of the settings whom the token names, without proof
 
 
 class NotAllowed(CdsError):

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from msgspec import Struct
 
-from cds_service.errors import ConfigurationError, NotAuthenticated
+from cds_service.errors import CdsError, ConfigurationError, NotAuthenticated
 from cds_service.hooks.client_keys import FetchedKeys, FetchJson, FileKeys, Keys
 from cds_service.hooks.replays import StoredTokenIds, TokenIds, Use
 from cds_service.settings import Client, Settings
@@ -121,7 +121,7 @@ class ClientAuth:
             use = await self._seen.use(issuer, claims["jti"], expires + LEEWAY_S, deadline)
             if use is Use.AGAIN:
                 raise NotAuthenticated("jti seen before")
-        except NotAuthenticated as refusal:
+        except CdsError as refusal:
             refusal.claimed = issuer
             raise
         tenant = claims.get("tenant")

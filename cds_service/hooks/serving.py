@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cds_service.errors import BadRequest, CdsError, NotAuthenticated, Unavailable, UnknownService, WrongPatient
+from cds_service.errors import BadRequest, CdsError, Unavailable, UnknownService, WrongPatient
 from cds_service.hooks import body, discovery, feedback, notices, outcomes, profiles, protocol, request, response
 from cds_service.hooks.admission import Gate, Shares
 from cds_service.hooks.client_auth import OWN_MEMORY, Trusted
@@ -139,7 +139,6 @@ class Serving:
     ) -> Response:
         """An error answer and its audit line; the reason of a 401 stays in the latter (row J7)."""
         told = error if isinstance(error, CdsError) else BadRequest("the client went away")
-        claimed = told.claimed if isinstance(told, NotAuthenticated) else ""
         self._house.metrics.count(f"refused:{told.status}")
         self._house.audit.write(
             event,
@@ -149,7 +148,7 @@ class Serving:
             status=told.status,
             reason=told.message,
             outcome="security" if told.code in SECURITY else "refused",
-            notes=[f"claimed:{claimed}"] if claimed else [],
+            notes=[f"claimed:{told.claimed}"] if told.claimed else [],
         )
         return outcomes.response(told)
 

@@ -156,6 +156,7 @@ def test_row_21_keys_at_hand_serve_while_the_key_server_is_down_and_then_nothing
     assert house.call(house.pass_time(MAX_STALE_S - FRESH_S - 10)).status_code == 200
     answer = house.call(house.pass_time(20))
     assert answer.status_code == 503
+    assert house.audit.lines[-1][1]["notes"] == [f"claimed:{tokens.ISSUER}"]
     assert int(answer.headers["Retry-After"]) >= 1
 
 
