@@ -296,7 +296,7 @@ def test_a_collector_that_hangs_costs_no_call_and_does_not_hold_the_end_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "LAST_S", 0.3)
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "3")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "20")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = Settings(
             mode="demo", state_dir=tmp_path, otlp_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -305,9 +305,9 @@ def test_a_collector_that_hangs_costs_no_call_and_does_not_hold_the_end_up(
             answer = client.post("/cds-services/patient-summary", json=bodies.request())
             assert answer.json()["cards"]
             ending = time.monotonic()
-        assert time.monotonic() - ending < 2.5
-        for sending in [thread for thread in threading.enumerate() if thread.name.startswith("OtelBatch")]:
-            sending.join(10)
+        assert time.monotonic() - ending < 15
+    for sending in [thread for thread in threading.enumerate() if thread.name.startswith("OtelBatch")]:
+        sending.join(30)  # the collector is gone by now: its connections are reset
 
 
 def test_lost_spans_are_told_of_in_the_log_in_words_of_the_sdk(

@@ -72,7 +72,7 @@ async def running(
         await gateway.close()
 
 
-async def until(found: Callable[[], object], seconds: float = 20) -> None:
+async def until(found: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not found():  # noqa: ASYNC110 - dbos works in threads
             await asyncio.sleep(0.02)
@@ -189,9 +189,9 @@ def test_readiness_tells_how_the_jobs_stand_and_the_service_answers_meanwhile(
     file = tmp_path / "jobs.sqlite3"
     file.write_bytes(b"this is no database, it only has the name of one" * 100)
     with TestClient(create_app(Settings(mode="demo", state_dir=tmp_path), Stand(Double()))) as client:
-        until_(lambda: client.get("/readyz").json()["jobs"] == durable.UNOPENED, 20)
+        until_(lambda: client.get("/readyz").json()["jobs"] == durable.UNOPENED, 60)
         assert client.get("/readyz").status_code == 200
         assert f"could not be prepared: {durable.UNOPENED}" in detail(client)
         file.unlink()
-        until_(lambda: client.get("/readyz").json()["jobs"] == "ok", 20)
-        until_(lambda: LABEL in detail(client), 20)
+        until_(lambda: client.get("/readyz").json()["jobs"] == "ok", 60)
+        until_(lambda: LABEL in detail(client), 60)

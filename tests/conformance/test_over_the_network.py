@@ -21,7 +21,7 @@ PATIENT = "demo-hyperkalaemia"
 @pytest_asyncio.fixture
 async def ehr(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the running service."""
-    async with embedded(tmp_path) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with embedded(tmp_path) as url, httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 

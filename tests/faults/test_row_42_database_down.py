@@ -59,7 +59,7 @@ def assert_cards_come(client: TestClient) -> None:
 
 
 def eventually(found: Callable[[], Any], wanted: Any) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         if found() == wanted:
             return
         time.sleep(0.05)
@@ -157,7 +157,7 @@ def test_row_42_a_frozen_database_server_shuts_no_trusted_client_out(own_cluster
             for _ in range(6):  # the breaker opens on the way
                 text = token()
                 status, seconds = told(text)
-                assert (status, seconds < 1.5) == (200, True), seconds
+                assert (status, seconds < 5) == (200, True), seconds  # a frozen socket would take 15 s
                 assert told(text)[0] == 401  # the same token again
             assert 'name="token_ids:not shared"' in client.get("/metrics").text
         finally:

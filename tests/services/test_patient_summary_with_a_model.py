@@ -24,6 +24,7 @@ from cds_service.rules.catalogue import Switch
 from cds_service.settings import Settings
 from tests.assessments.doubles import Double, Stand
 from tests.conformance import bodies
+from tests.services.ended import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # dbos's own statements on SQLite
 
@@ -35,7 +36,7 @@ CALL = bodies.potassium()
 def service(folder: Path, stand: Stand, **settings: Any) -> Iterator[TestClient]:
     """The whole service, its jobs started."""
     with TestClient(create_app(Settings(mode="demo", state_dir=folder, **settings), stand)) as client:
-        until(lambda: client.get("/readyz").json()["jobs"] == "ok", 20)
+        until(lambda: client.get("/readyz").json()["jobs"] == "ok")
         yield client
 
 
@@ -60,17 +61,10 @@ def detail(client: TestClient, potassium: dict[str, Any] = CALL) -> str:
     return unescape("\n".join(card.get("detail", "") for card in chart(client, potassium)[1])).replace("\\", "")
 
 
-def until(found: Any, seconds: float) -> None:
-    limit = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-
-
 def test_the_first_call_says_that_a_summary_is_being_prepared_and_a_later_one_shows_it(tmp_path: Path) -> None:
     double = Double()
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: LABEL in detail(client) and "being prepared" not in detail(client), 20)
+        until(lambda: LABEL in detail(client) and "being prepared" not in detail(client))
         said = detail(client)
         assert "openai double @ 1" in said
         assert "record-summary @ 2" in said
@@ -98,7 +92,7 @@ def test_what_is_switched_off_is_not_asked_and_what_is_in_shadow_is_made_and_not
     settings, double = Settings(mode="demo", state_dir=tmp_path), Double()
     set_ai(settings, state)
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: (LABEL not in detail(client)) and (state is Switch.OFF or double.asked), 20)
+        until(lambda: (LABEL not in detail(client)) and (state is Switch.OFF or double.asked))
         said = detail(client)
         assert LABEL not in said
         assert "AI" not in said
@@ -108,7 +102,7 @@ def test_what_is_switched_off_is_not_asked_and_what_is_in_shadow_is_made_and_not
 def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: Path) -> None:
     double = Double(faults=[NotJson()])
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: "could not be prepared" in detail(client), 20)
+        until(lambda: "could not be prepared" in detail(client))
         assert "(not json)" in detail(client)
         assert len(double.of("record-summary")) == 1
 
@@ -116,7 +110,7 @@ def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: P
 def test_row_43_a_job_that_fails_for_a_while_is_tried_again_with_pauses(tmp_path: Path) -> None:
     double = Double(faults=[ServerFault(), ServerFault()])
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: LABEL in detail(client), 20)
+        until(lambda: LABEL in detail(client))
         assert len(double.of("record-summary")) == 3
 
 
@@ -127,7 +121,7 @@ def test_what_a_model_said_against_the_record_is_counted_by_reason_once_however_
     double = Double(text=msgspec.json.encode({"statements": said}).decode())
     dropped = 'cds_statements_dropped_total{reason="number not in the cited facts"}'
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: detail(client) and dropped in client.get("/metrics").text, 20)
+        until(lambda: detail(client) and dropped in client.get("/metrics").text)
         for _ in range(3):
             detail(client)
         assert f"{dropped} 1.0" in client.get("/metrics").text
@@ -138,7 +132,7 @@ def test_the_audit_line_of_every_call_about_a_model_names_the_prompt_whether_the
 ) -> None:
     double = Double(faults=[NotJson()])
     with service(tmp_path, Stand(double)) as client:
-        until(lambda: "could not be prepared: the model's answer could not be used (not json)" in detail(client), 20)
+        until(lambda: "could not be prepared: the model's answer could not be used (not json)" in detail(client))
     engine = open_engine(f"sqlite:///{tmp_path / 'cds.sqlite3'}")
     with engine.connect() as connection:
         lines = [row[0] for row in connection.execute(text("SELECT detail FROM audit_event WHERE kind = 'hook'"))]
@@ -152,14 +146,14 @@ def test_the_audit_line_of_every_call_about_a_model_names_the_prompt_whether_the
 
 def test_row_60_another_revision_of_the_model_is_never_served_the_results_of_the_former(tmp_path: Path) -> None:
     with service(tmp_path, Stand(Double())) as client:
-        until(lambda: "double @ 1" in detail(client), 20)
+        until(lambda: "double @ 1" in detail(client))
     with service(tmp_path, Stand(Double(revision="2", delay=30))) as client:
         assert "double @ 1" not in detail(client)
 
 
 def test_no_table_of_jobs_holds_a_word_of_the_record(tmp_path: Path) -> None:
     with service(tmp_path, Stand(Double())) as client:
-        until(lambda: LABEL in detail(client, bodies.potassium("7.13")), 20)
+        until(lambda: LABEL in detail(client, bodies.potassium("7.13")))
     for name in ("jobs.sqlite3", "cds.sqlite3"):
         engine = open_engine(f"sqlite:///{tmp_path / name}")
         with engine.connect() as connection:

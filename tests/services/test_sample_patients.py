@@ -21,6 +21,12 @@ from cds_service.commands.terminal import STYLE
 pytestmark = pytest.mark.sample_data
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a record comes to is asked here; the tests of the deadline are elsewhere."""
+    monkeypatch.setenv("CDS_DEADLINE_MS", "60000")
+
+
 def bundles_of(sample_data: Path) -> Sequence[Path]:
     bundles = sorted((sample_data / "fhir").glob("*/*_*_*-*.json"))
     assert len(bundles) == 24

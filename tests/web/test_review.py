@@ -60,7 +60,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         hostile = read(limits=("<script>alert(1)</script>",))
         put = kept[0].drafts.put(hostile, patient="demo-pneumonia", study_reference="ImagingStudy/s1", tenant="t")
         draft = asyncio.run_coroutine_threadsafe(put, loops[0]).result(20)
-        with httpx2.Client(base_url=address) as client:
+        with httpx2.Client(base_url=address, timeout=60) as client:
             yield Served(client, kept[0].drafts, draft)  # type: ignore[arg-type]
         server.should_exit = True
         thread.join(timeout=10)
@@ -79,7 +79,7 @@ def test_the_page_says_what_it_is_and_escapes_what_it_shows(served: Served) -> N
     assert "not reviewed" in page.text
     assert "test weights" in page.text
     assert "<script>" not in page.text
-    assert "Consolidation: present" in page.text
+    assert "Consolidation: suggested" in page.text
 
 
 def test_accepting_on_the_page_files_the_report_and_says_where(served: Served) -> None:
