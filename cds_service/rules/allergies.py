@@ -13,7 +13,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from cds_service.record.facts import Allergy
-from cds_service.rules.drugs import Allergen, DrugTable
+from cds_service.rules.drugs import Allergen, DrugClass, DrugTable
 from cds_service.rules.situation import Situation
 from cds_service.rules.terms import Phrases, words
 
@@ -71,16 +71,21 @@ def speaking(situation: Situation) -> Iterator[Allergy]:
             yield allergy
 
 
+def _had(reactions: Phrases, allergy: Allergy) -> bool:
+    """True when one of the reactions is recorded."""
+    return any(reactions.find_words(words(text)) for text in allergy.manifestations)
+
+
 def severe(allergy: Allergy) -> bool:
     """Severe by its recorded reaction severity, its criticality, or a manifestation that is severe by nature."""
     if allergy.severity == "severe" or allergy.criticality == "high":
         return True
-    return any(SEVERE.find_words(words(text)) for text in allergy.manifestations)
+    return _had(SEVERE, allergy)
 
 
 def delayed(allergy: Allergy) -> bool:
     """A severe delayed reaction: the whole family is avoided."""
-    return any(DELAYED.find_words(words(text)) for text in allergy.manifestations)
+    return _had(DELAYED, allergy)
 
 
 def allergen(situation: Situation, allergy: Allergy) -> Allergen:
@@ -88,28 +93,25 @@ def allergen(situation: Situation, allergy: Allergy) -> Allergen:
     return situation.tables.drugs.allergen(allergy.label, allergy.codes)
 
 
-def conflicts(table: DrugTable, to: Allergen, drugs: frozenset[str], after_delayed: bool) -> list[Conflict]:
-    """The closest tie of each drug to an allergy; drugs without one are left out."""
+def conflicts(table: DrugTable, to: Allergen, drugs: frozenset[str], allergy: Allergy) -> list[Conflict]:
+    """The closest tie of each drug to an allergy to ``to``; drugs without one are left out."""
     found = []
     for drug in sorted(drugs):
-        tie = _tie(table, to, drug, after_delayed)
+        tie = _tie(table, to, drug, allergy)
         if tie is not None:
             found.append(tie)
     return found
 
 
-def _tie(table: DrugTable, to: Allergen, drug: str, after_delayed: bool) -> Conflict | None:
+def _tie(table: DrugTable, to: Allergen, drug: str, allergy: Allergy) -> Conflict | None:
     if drug in to.ingredients:
         return Conflict(drug, Closeness.SAME, drug)
-    for name in sorted(to.classes):
-        if drug in table.classes[name].members:
-            return Conflict(drug, Closeness.CLASS, table.classes[name].title)
-    for group in table.classes.values():
-        if group.reacts and drug in group.members and to.ingredients & group.members:
-            return Conflict(drug, Closeness.CLASS, group.title)
-    beta_lactams = table.classes["beta-lactam"]
     named = to.ingredients.union(*(table.classes[name].members for name in to.classes))
-    if after_delayed and drug in beta_lactams.members and named & beta_lactams.members:
+    by_class = _class(table, to, named, drug, allergy)
+    if by_class is not None:
+        return Conflict(drug, Closeness.CLASS, by_class.title)
+    beta_lactams = table.classes["beta-lactam"]
+    if delayed(allergy) and drug in beta_lactams.members and named & beta_lactams.members:
         return Conflict(drug, Closeness.SEVERE_DELAYED, beta_lactams.title)
     for chain in table.side_chains.values():
         if drug not in chain.members:
@@ -118,6 +120,20 @@ def _tie(table: DrugTable, to: Allergen, drug: str, after_delayed: bool) -> Conf
             return Conflict(drug, Closeness.SIDE_CHAIN, chain.title)
         if culprits := _unspecified(table, to) & chain.members:
             return Conflict(drug, Closeness.SIDE_CHAIN_OF_CLASS, _some(culprits))
+    return None
+
+
+def _class(table: DrugTable, to: Allergen, named: frozenset[str], drug: str, allergy: Allergy) -> DrugClass | None:
+    """The class that ties a drug to an allergy: named by it, reacting as one, or reacting as one after such a reaction."""
+    for name in sorted(to.classes):
+        if drug in table.classes[name].members:
+            return table.classes[name]
+    for group in table.classes.values():
+        if drug in group.members:
+            if group.reacts and to.ingredients & group.members:
+                return group
+            if group.after is not None and named & group.members and _had(group.after, allergy):
+                return group
     return None
 
 

@@ -42,6 +42,7 @@ class DrugClass(Struct, frozen=True):
     title: str
     members: frozenset[str]
     reacts: bool = False  # an allergy to one member counts for all
+    after: Phrases | None = None  # one with such a reaction does
 
 
 class DrugTable:
@@ -159,4 +160,11 @@ def _classes(rows: Mapping[str, Any]) -> dict[str, DrugClass]:
             expanded[name] = frozenset(found)
         return expanded[name]
 
-    return {name: DrugClass(name, row["title"], members(name), row.get("reacts", False)) for name, row in rows.items()}
+    def after(row: Mapping[str, Any]) -> Phrases | None:
+        phrases = row.get("reacts_after")
+        return Phrases(dict.fromkeys(phrases, ("reaction",))) if phrases else None
+
+    return {
+        name: DrugClass(name, row["title"], members(name), row.get("reacts", False), after(row))
+        for name, row in rows.items()
+    }

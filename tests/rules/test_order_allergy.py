@@ -35,6 +35,7 @@ def ties(drug: str, *allergies: Allergy) -> list[str]:
         ("Ceftriaxone 2 g", "Cefazolin", None),
         ("Ceftriaxone 2 g", "Cephalosporins", "class"),
         ("Aztreonam", "Ceftazidime", "chain"),
+        ("Zerbaxa 1.5 g", "Ceftazidime", "chain"),
         ("Aztreonam", "Penicillin", None),
         ("Cefoxitin", "Penicillin G", "chain"),
         ("Meropenem", "Penicillin", None),
@@ -157,6 +158,22 @@ def test_a_severe_contrast_reaction_is_critical_only_where_contrast_is_ordered()
     )
     assert (ordered.severity, open_.severity) == (Severity.CRITICAL, Severity.WARNING)
     assert "if contrast is given" in open_.summary
+
+
+@pytest.mark.parametrize(
+    ("drug", "allergen", "reaction", "tie"),
+    [
+        ("Entresto 24/26 mg", "Lisinopril", "Angioedema", "class"),
+        ("Entresto 24/26 mg", "ACE inhibitors", "Swelling of lips", "class"),
+        ("Enalapril 5 mg", "Entresto", "Angioedema", "class"),
+        ("Entresto 24/26 mg", "Lisinopril", "Cough", None),
+        ("Losartan 50 mg", "Lisinopril", "Angioedema", None),
+    ],
+)
+def test_sacubitril_is_kept_from_who_had_angioedema_under_an_ace_inhibitor(
+    drug: str, allergen: str, reaction: str, tie: str | None
+) -> None:
+    assert ties(drug, allergy(allergen, reaction)) == ([tie] if tie else [])
 
 
 def test_of_an_unnamed_culprit_the_card_says_which_drugs_it_may_have_been() -> None:

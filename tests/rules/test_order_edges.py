@@ -111,3 +111,23 @@ def test_of_drugs_under_a_boxed_warning_no_formal_contraindication_is_claimed(dr
     for finding in (ordered, taken):
         assert "contraindicated or to be stopped in pregnancy" in finding.summary
         assert "or its boxed warning" in finding.details[0]
+
+
+def test_an_nsaid_on_maintenance_dialysis_is_a_remark_and_not_silence() -> None:
+    finding = one(on_orders("nsaid-kidney", with_order(drug_order("Ibuprofen 400 mg"), problems=[DIALYSIS])))
+    assert finding.severity is Severity.INFO
+    assert finding.summary == "ibuprofen on maintenance dialysis: may cost what kidney function is left"
+
+
+@pytest.mark.parametrize("taken", ["Percocet 5/325", "Tylenol 500 mg", "co-codamol 30/500"])
+def test_paracetamol_in_a_second_product_is_a_remark(taken: str) -> None:
+    finding = one(
+        on_orders("paracetamol-duplicate", with_order(drug_order("acetaminophen 1 g"), medications=taking(taken)))
+    )
+    assert finding.severity is Severity.INFO
+    assert finding.summary.startswith(f"paracetamol is in an active product as well ({taken})")
+
+
+def test_paracetamol_beside_another_drug_or_alone_is_silent() -> None:
+    alone = with_order(drug_order("acetaminophen 1 g"), medications=taking("Ibuprofen 400 mg"))
+    assert on_orders("paracetamol-duplicate", alone) == []

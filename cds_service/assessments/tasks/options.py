@@ -20,7 +20,7 @@ from cds_service.models.answers import Answer
 from cds_service.models.engine import Engine
 from cds_service.models.prompting.templates import Prompt
 from cds_service.record.facts import Allergy, Fact
-from cds_service.rules.allergies import conflicts, delayed
+from cds_service.rules.allergies import conflicts
 from cds_service.rules.drugs import DrugTable
 
 ALLERGEN = "names what the patient is allergic to"
@@ -67,7 +67,7 @@ def _against(option: Statement, subject: Subject) -> str:
         allergen = name_words(allergy)
         if allergen and allergen <= words and option.topic != "diagnosis":
             return ALLERGEN
-        if drugs and conflicts(_table(), _table().allergen(allergy.label, allergy.codes), drugs, delayed(allergy)):
+        if drugs and conflicts(_table(), _table().allergen(allergy.label, allergy.codes), drugs, allergy):
             return ALLERGEN
     if option.topic in ("diagnosis", "treatment") and any(_named(name_words(f), words) for f in _recorded(subject)):
         return RECORDED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.record.facts import Allergy, Order
-from cds_service.rules.allergies import Closeness, Conflict, allergen, conflicts, delayed, severe, speaking
+from cds_service.rules.allergies import Closeness, Conflict, allergen, conflicts, severe, speaking
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.drugs import Allergen
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
@@ -58,7 +58,7 @@ def allergy_drug(rule: Rule, given: NoParameters, situation: Situation, order: O
         return
     for allergy in speaking(situation):
         to = allergen(situation, allergy)
-        found = conflicts(situation.tables.drugs, to, drug.match.ingredients, delayed(allergy))
+        found = conflicts(situation.tables.drugs, to, drug.match.ingredients, allergy)
         if found:
             worst = max(found, key=lambda conflict: conflict.closeness)
             yield _finding(rule, order, drug, allergy, _named(situation, allergy, to), worst)

@@ -86,14 +86,17 @@ class Doses(Given, frozen=True):
     avoid="drug kidney kidney_text",
     caution="drug kidney kidney_text",
     injury="drug kidney kidney_text",
+    dialysis="drug",
 )
 def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Order) -> Iterator[Finding]:
-    """An NSAID with eGFR below 60 (caution) or below 30 (avoid), or in AKI."""
+    """An NSAID with eGFR below 60 (caution) or below 30 (avoid), or in AKI; on maintenance dialysis a remark."""
     mine = situation.drug(order).among(given.drugs.members)
     kidney = situation.kidney
-    if not mine or kidney.dialysis:
+    if not mine:
         return
-    if kidney.aki:
+    if kidney.dialysis:
+        text, tier = "dialysis", Tier.REMARK
+    elif kidney.aki:
         text, tier = "injury", Tier.RAISED
     elif kidney.below(given.avoid_below):
         text, tier = "avoid", Tier.RAISED
