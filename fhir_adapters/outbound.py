@@ -1,4 +1,4 @@
-"""The one door out. Every request to an EHR, an archive or a model server passes it (DESIGN §5.8).
+"""The one door out. Every request to an EHR, an archive or a model server passes it.
 
 It works on httpx2's transport seam, not on its client: so there is no cookie jar shared between patients, no proxy or
 credential read from the environment, no redirect followed by itself, and no log line with a URL in it.
