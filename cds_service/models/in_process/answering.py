@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -36,11 +36,23 @@ class Refused(Exception):
 class Answering:
     """What the worker does with a batch."""
 
-    def __init__(self, loaded: Loaded, send: Send, cancelled: Callable[[int], bool], *, prefixes: int = 8) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        send: Send,
+        cancelled: Callable[[int], bool],
+        *,
+        joining: Callable[[list[Ask]], list[Ask]] = lambda _asks: [],
+        prefixes: int = 8,
+    ) -> None:
+        """``joining``: what may join these requests now."""
         self._loaded = loaded
         self._send = send
         self._cancelled = cancelled
+        self._joining = joining
         self._alive_at = time.monotonic()
+        self.open: dict[int, Ask] = {}  # begun, and neither answered nor given up
+        self._running: dict[int, _Running] = {}
         self.chat = Chat(loaded.tokenizer, loaded.image_tokens)
         vocabulary = max(loaded.vocabulary, max(loaded.ends) + 1)
         self.grammars = Grammars(loaded.tokenizer, vocabulary, sorted(loaded.ends))
@@ -54,48 +66,52 @@ class Answering:
         )
 
     def answer(self, batch: list[Ask]) -> None:
-        """Answer each request, or say why not. Raises DeviceLost."""
+        """Answer each request, and those that join meanwhile, or say why not. Raises DeviceLost."""
+        self.open = {ask.id: ask for ask in batch}
         if self._fits(batch):
             return
-        self.decoder.prefixes.clear()
-        torch.cuda.empty_cache()
-        if len(batch) == 1:
-            self._fail(batch[0], "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
-            return
-        for ask in batch:  # one by one they may fit
-            self.answer([ask])
+        self._let_go()
+        for ask in list(self.open.values()):  # one by one, and joined by none, they may fit
+            if not self._fits([ask], joined=False):
+                self._let_go()
+                self._fail(ask, "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
 
-    def _fits(self, batch: list[Ask]) -> bool:
+    def _fits(self, batch: list[Ask], *, joined: bool = True) -> bool:
         """False when memory ran out. The fault ends here: its traceback holds the tensors that filled the memory."""
         try:
             self._score([ask for ask in batch if ask.labels])
-            self._generate([ask for ask in batch if not ask.labels])
+            rows = self._rows([ask for ask in batch if not ask.labels])
+            if rows:
+                self.decoder.run(rows, self._after_step, self._arriving if joined else _none)
         except torch.OutOfMemoryError:
             return False
         except torch.AcceleratorError as fault:
             raise DeviceLost from fault
         return True
 
-    def _generate(self, asks: list[Ask]) -> None:
-        rows: dict[int, Row] = {}
+    def _let_go(self) -> None:
+        self._running.clear()
+        self.decoder.prefixes.clear()
+        torch.cuda.empty_cache()
+
+    def _rows(self, asks: list[Ask]) -> list[Row]:
+        """Those that can be run; the others are told why not."""
+        rows = []
         for ask in asks:
             try:
-                rows[ask.id] = self._row(ask)
+                rows.append(self._row(ask))
             except Refused as refusal:
                 self._fail(ask, refusal.kind, str(refusal))
-        if not rows:
-            return
-        streams = {ask.id: _Stream(self._loaded.tokenizer) for ask in asks if ask.stream}
-        try:
-            self.decoder.run(list(rows.values()), lambda row: self._after_step(row, streams.get(row.key)))
-        except GrammarLost as fault:
-            for ask in asks:
-                if ask.id in rows:
-                    self._fail(ask, "SchemaViolated", str(fault))
-            return
-        for ask in asks:
-            if ask.id in rows and rows[ask.id].finish_reason:
-                self._finish(ask, rows[ask.id])
+                continue
+            self._running[ask.id] = _Running(ask, _Stream(self._loaded.tokenizer) if ask.stream else None)
+        return rows
+
+    def _arriving(self, live: list[Row]) -> list[Row]:
+        """Between two steps: labels are scored at once, the rest may join the rows under way."""
+        asks = self._joining([self._running[row.key].ask for row in live])
+        self.open.update((ask.id, ask) for ask in asks)
+        self._score([ask for ask in asks if ask.labels])
+        return self._rows([ask for ask in asks if not ask.labels])
 
     def _row(self, ask: Ask) -> Row:
         """Tokenised, with its grammar. A schema gives a row with a constraint or no row."""
@@ -116,16 +132,24 @@ class Answering:
             raise Refused("Unsupported", f"the prompt has {len(turn.ids)} tokens, {room} fit beside the answer")
         return turn
 
-    def _after_step(self, row: Row, stream: _Stream | None) -> bool:
+    def _after_step(self, row: Row) -> bool:
         if time.monotonic() - self._alive_at >= WORKING_S:
             self._alive_at = time.monotonic()
             self._send(Working())
-        if self._cancelled(row.key):
-            row.finish_reason = ""
-            return False
-        if stream is not None and (text := stream.new(row.made)):
+        ask, stream = self._running[row.key]
+        gone = self._cancelled(row.key)
+        if not gone and stream is not None and (text := stream.new(row.made)):
             self._send(Piece(row.key, text))
-        return True
+        if not (gone or row.lost or row.finish_reason):
+            return True
+        del self._running[row.key]
+        if gone:
+            self.open.pop(row.key, None)
+        elif row.lost:
+            self._fail(ask, "SchemaViolated", row.lost)
+        else:
+            self._finish(ask, row)
+        return False
 
     def _finish(self, ask: Ask, row: Row) -> None:
         made = row.made[: ask.max_tokens] if row.finish_reason == "length" else row.made
@@ -138,7 +162,7 @@ class Answering:
             except GrammarLost as fault:
                 self._fail(ask, "SchemaViolated", str(fault))
                 return
-        self._send(
+        self._ended(
             Answer(
                 id=ask.id,
                 text=text,
@@ -151,6 +175,7 @@ class Answering:
     def _score(self, asks: list[Ask]) -> None:
         for ask in asks:
             if self._cancelled(ask.id):
+                self.open.pop(ask.id, None)
                 continue
             try:
                 turn = self._turn(ask)
@@ -162,10 +187,25 @@ class Answering:
             if not all(math.isfinite(score) for score in scores):
                 self._fail(ask, "BadAnswer", "the model gave no finite scores")
                 continue
-            self._send(Scored(id=ask.id, logprobs=tuple(scores), prompt_tokens=len(turn.ids)))
+            self._ended(Scored(id=ask.id, logprobs=tuple(scores), prompt_tokens=len(turn.ids)))
 
     def _fail(self, ask: Ask, kind: str, message: str) -> None:
-        self._send(Failed(ask.id, kind, message))
+        self._ended(Failed(ask.id, kind, message))
+
+    def _ended(self, message: Answer | Scored | Failed) -> None:
+        self._send(message)
+        self.open.pop(message.id, None)
+
+
+def _none(_live: list[Row]) -> list[Row]:
+    return []
+
+
+class _Running(NamedTuple):
+    """A request whose row is under way."""
+
+    ask: Ask
+    stream: _Stream | None
 
 
 class _Stream:

@@ -1,4 +1,5 @@
-"""Which waiting requests run together: waiting clinicians first, then in order of arrival, as many as memory is given for."""
+"""Which waiting requests run together, and which join those under way: waiting clinicians first, then in order of arrival, as
+many as memory is given for."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ class Waiting:
         self._arrived: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
         self._held: list[Ask] = []
         self._cancelled: set[int] = set()
+        self._joined: list[int] = []
         self._lock = threading.Lock()
         self._max = max_batch
         self._window_s = window_ms / 1000
@@ -43,9 +45,10 @@ class Waiting:
         return key in self._cancelled
 
     def forget(self, keys: list[int]) -> None:
-        """These are over."""
+        """These are over, and those that joined them."""
         with self._lock:
-            self._cancelled.difference_update(keys)
+            self._cancelled.difference_update(keys, self._joined)
+        self._joined.clear()
 
     def batch(self) -> list[Ask]:
         """The next requests to run together; waits for the first, and a few milliseconds for company. [] at the end."""
@@ -56,11 +59,22 @@ class Waiting:
                 self._hold(self._arrived.get(timeout=left))
             except queue.Empty:
                 break
+        return self._chosen([])
+
+    def joining(self, live: list[Ask]) -> list[Ask]:
+        """What joins these requests between two steps; never waits. Warm-up waits while a clinician's answer is made."""
+        self._drain(block=False)
+        chosen = self._chosen(live) if self._held else []
+        self._joined += [ask.id for ask in chosen]
+        return chosen
+
+    def _chosen(self, live: list[Ask]) -> list[Ask]:
         gone = [ask.id for ask in self._held if self.cancelled(ask.id)]
         self._held = [ask for ask in self._held if ask.id not in gone]
-        self.forget(gone)
+        with self._lock:
+            self._cancelled.difference_update(gone)
         self._held.sort(key=lambda ask: not ask.waiting)  # stable: arrival within each class
-        chosen = self._fitting()
+        chosen = self._held[: self._fitting(live)]
         self._held = self._held[len(chosen) :]
         return chosen
 
@@ -74,13 +88,15 @@ class Waiting:
         if ask is not None:
             self._held.append(ask)
 
-    def _fitting(self) -> list[Ask]:
-        longest = 0.0
-        for count, ask in enumerate(self._held[: self._max], start=1):
-            longest = max(longest, size(ask))
-            if count > 1 and longest * count > TOKENS:
-                return self._held[: count - 1]
-        return self._held[: self._max]
+    def _fitting(self, live: list[Ask]) -> int:
+        """How many of those held run beside ``live``; at least one where nothing does."""
+        longest = max((size(ask) for ask in live), default=0.0)
+        urgent = any(ask.waiting for ask in live)
+        for count, ask in enumerate(self._held):
+            longest, together = max(longest, size(ask)), len(live) + count + 1
+            if together > self._max or (together > 1 and longest * together > TOKENS) or (urgent and not ask.waiting):
+                return count
+        return len(self._held)
 
 
 def size(ask: Ask) -> float:

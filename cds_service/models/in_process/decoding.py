@@ -1,7 +1,8 @@
 """Greedy decoding of a batch, row by row under its own grammar. One step loop for one row and for many.
 
-Rows are padded on the left, so that a row's answer does not depend on its neighbours. Tokens which a grammar forces are
-not asked for: when every row has some, they are fed together in one forward pass.
+Rows are padded on the left, so that a row's answer does not depend on its neighbours: new ones join between two steps, and
+each leaves when it has ended. Tokens which a grammar forces are not asked for: when every row has some, they are fed
+together in one forward pass.
 """
 
 # mypy: disable-error-code="import-not-found,untyped-decorator,misc,no-any-return"
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cds_service.models.in_process import caches
 from cds_service.models.in_process.chat import Turn
-from cds_service.models.in_process.grammar import Constraint
+from cds_service.models.in_process.grammar import Constraint, GrammarLost
 
 Pixels = Callable[[list[bytes]], Any]
 
@@ -34,6 +36,7 @@ class Row:
     made: list[int] = field(default_factory=list)
     unfed: list[int] = field(default_factory=list)
     finish_reason: str = ""
+    lost: str = ""  # how it came away from its grammar: then it has no answer
 
     def take(self, token: int, ends: frozenset[int]) -> None:
         """Accept the next token and whatever it entails."""
@@ -81,6 +84,19 @@ class Prefixes:
         self._kept.clear()
 
 
+@dataclass
+class Batch:
+    """Rows on their way: what the model has seen of them."""
+
+    rows: list[Row]
+    cache: Any
+    mask: torch.Tensor  # (rows, places)
+
+
+AfterStep = Callable[[Row], bool]
+Arriving = Callable[[list[Row]], list[Row]]  # the rows under way → those that may join them now
+
+
 class Decoder:
     """Runs one loaded model."""
 
@@ -102,22 +118,46 @@ class Decoder:
         self.prefixes = Prefixes(prefixes)
 
     @torch.inference_mode()
-    def run(self, rows: list[Row], after_step: Callable[[Row], bool]) -> None:
-        """Decode until every row has a finish reason. ``after_step`` sees each row that grew; False drops it."""
-        cache, mask, logits = self._prefill([row.turn for row in rows])
-        live = list(rows)
-        while True:
-            for row, choice in zip(live, self._choose(live, logits), strict=True):
-                if choice >= 0:
-                    row.take(choice, self._ends)
-            going = [n for n, row in enumerate(live) if _goes_on(row, after_step)]
-            if not going:
-                return
-            if len(going) < len(live):
-                keep = torch.tensor(going, device=mask.device)
-                cache.batch_select_indices(keep)
-                mask, live = mask[keep], [live[n] for n in going]
-            cache, mask, logits = self._feed(live, cache, mask)
+    def run(self, rows: list[Row], after_step: AfterStep, arriving: Arriving = lambda _rows: []) -> None:
+        """Decode until every row has ended, those that arrived meanwhile too. ``after_step`` sees each row that grew or
+        was lost; False drops it."""
+        batch = self._begun(None, rows, after_step)
+        while batch is not None:
+            batch = self._decided(batch, self._feed(batch), after_step)
+            batch = self._begun(batch, arriving(batch.rows if batch else []), after_step)
+
+    def _begun(self, batch: Batch | None, rows: list[Row], after_step: AfterStep) -> Batch | None:
+        """The batch with these rows as well; None when nothing is left to be done."""
+        together = [] if batch is None else [batch]
+        for group in _groups(rows):
+            cache, mask, logits = self._prefill([row.turn for row in group])
+            begun = self._decided(Batch(group, cache, mask), logits, after_step)
+            together += [] if begun is None else [begun]
+        if len(together) < 2:
+            return together[0] if together else None
+        config = self._model.config.get_text_config()
+        cache, mask = caches.joined([(each.cache, each.mask) for each in together], config)
+        return Batch([row for each in together for row in each.rows], cache, mask)
+
+    def _decided(self, batch: Batch, logits: torch.Tensor, after_step: AfterStep) -> Batch | None:
+        """The batch after each row has its next token, without those that ended."""
+        likeliest = logits.argmax(dim=-1).tolist()
+        for n, row in enumerate(batch.rows):
+            if not row.unfed:  # else it is decided already
+                self._decide(row, int(likeliest[n]), logits[n])
+        going = [n for n, row in enumerate(batch.rows) if _goes_on(row, after_step)]
+        if not going:
+            return None
+        if len(going) < len(batch.rows):
+            batch.cache, batch.mask = caches.left((batch.cache, batch.mask), going)
+            batch.rows = [batch.rows[n] for n in going]
+        return batch
+
+    def _decide(self, row: Row, likeliest: int, logits: torch.Tensor) -> None:
+        try:
+            row.take(_allowed(row, likeliest, logits), self._ends)
+        except GrammarLost as fault:  # this row has no answer; the others keep theirs
+            row.lost = str(fault)
 
     @torch.inference_mode()
     def next_logprobs(self, turn: Turn, paths: Sequence[Sequence[int]]) -> list[float]:
@@ -153,8 +193,8 @@ class Decoder:
         return out.past_key_values, mask.to(self._device), out.logits[:, -1, : self._vocabulary]
 
     def _prefill_after_prefix(self, turn: Turn) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """One row whose fixed part may have been seen before. Rows of a batch differ in length, and padding after a
-        prefix would shift the windows of sliding layers: a batch is prefilled whole."""
+        """One row whose fixed part may have been seen before. Alone: rows differ in length after it, and padding there
+        would shift the windows of sliding layers."""
         head, tail = turn.ids[: turn.fixed], turn.ids[turn.fixed :]
         mask = torch.ones((1, len(turn.ids)), dtype=torch.long, device=self._device)
         cache = self.prefixes.get(head)
@@ -165,15 +205,16 @@ class Decoder:
         out = self._forward(torch.tensor([tail], device=self._device), mask, cache)
         return out.past_key_values, mask, out.logits[:, -1, : self._vocabulary]
 
-    def _feed(self, rows: list[Row], cache: Any, mask: torch.Tensor) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Let the model see as many decided tokens as every row has."""
-        count = min(len(row.unfed) for row in rows)
-        fed = torch.tensor([row.unfed[:count] for row in rows], device=mask.device)
-        for row in rows:
+    def _feed(self, batch: Batch) -> torch.Tensor:
+        """Let the model see as many decided tokens as every row has; the logits of what comes next (rows, vocabulary)."""
+        count = min(len(row.unfed) for row in batch.rows)
+        fed = torch.tensor([row.unfed[:count] for row in batch.rows], device=batch.mask.device)
+        for row in batch.rows:
             del row.unfed[:count]
-        mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
-        out = self._forward(fed, mask, cache)
-        return out.past_key_values, mask, out.logits[:, -1, : self._vocabulary]
+        batch.mask = torch.cat([batch.mask, torch.ones_like(fed)], dim=1)
+        out = self._forward(fed, batch.mask, batch.cache)
+        batch.cache = out.past_key_values
+        return out.logits[:, -1, : self._vocabulary]
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Any, keep: int = 1, **extra: Any) -> Any:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
@@ -186,11 +227,6 @@ class Decoder:
             logits_to_keep=keep,
             **extra,
         )
-
-    def _choose(self, rows: list[Row], logits: torch.Tensor) -> list[int]:
-        """The most likely allowed token of each row; -1 where one is decided already."""
-        likeliest = logits.argmax(dim=-1).tolist()
-        return [-1 if row.unfed else _allowed(row, int(likeliest[n]), logits[n]) for n, row in enumerate(rows)]
 
     def _image_inputs(self, ids: torch.Tensor, images: list[bytes]) -> dict[str, Any]:
         """Pixels, and which tokens stand for them: those attend to each other both ways."""
@@ -208,8 +244,15 @@ class Decoder:
         return device
 
 
-def _goes_on(row: Row, after_step: Callable[[Row], bool]) -> bool:
-    return after_step(row) and not row.finish_reason
+def _groups(rows: list[Row]) -> list[list[Row]]:
+    """What is prefilled together: a row that begins with the fixed part of a prompt alone, after what is kept of it."""
+    alone = [[row] for row in rows if row.turn.fixed]
+    whole = [row for row in rows if not row.turn.fixed]
+    return [*alone, whole] if whole else alone
+
+
+def _goes_on(row: Row, after_step: AfterStep) -> bool:
+    return after_step(row) and not (row.finish_reason or row.lost)
 
 
 def _allowed(row: Row, likeliest: int, logits: torch.Tensor) -> int:

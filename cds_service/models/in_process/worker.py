@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from cds_service.models.in_process import wire
@@ -56,7 +56,7 @@ def main() -> int:
 def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe, incoming: BinaryIO) -> int:
     from cds_service.models.in_process.answering import Answering, DeviceLost
 
-    answering = Answering(loaded, pipe.send, waiting.cancelled, prefixes=asked.prefixes)
+    answering = Answering(loaded, pipe.send, waiting.cancelled, joining=waiting.joining, prefixes=asked.prefixes)
     reading = Reading(incoming, waiting, pipe, answering.chat.count)
     threading.Thread(target=reading.run, daemon=True).start()
     pipe.send(
@@ -71,16 +71,16 @@ def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe, incoming: 
         try:
             answering.answer(batch)
         except DeviceLost:
-            return _give_up(batch, pipe, "the accelerator was lost; the worker starts again", GPU_LOST)
+            return _give_up(answering.open, pipe, "the accelerator was lost; the worker starts again", GPU_LOST)
         except Exception as fault:  # noqa: BLE001  # told to each caller by its kind; the process does not go on
-            return _give_up(batch, pipe, f"the worker broke ({type(fault).__name__}) and starts again", BROKEN)
+            return _give_up(answering.open, pipe, f"the worker broke ({type(fault).__name__}) and starts again", BROKEN)
         waiting.forget([ask.id for ask in batch])
     return 0
 
 
-def _give_up(batch: list[Ask], pipe: Pipe, message: str, code: int) -> int:
-    for ask in batch:
-        pipe.send(Failed(ask.id, "ServerFault", message))
+def _give_up(unanswered: Iterable[int], pipe: Pipe, message: str, code: int) -> int:
+    for key in unanswered:
+        pipe.send(Failed(key, "ServerFault", message))
     return code
 
 

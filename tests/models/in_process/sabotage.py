@@ -45,13 +45,13 @@ def main(folder: str) -> None:
     held: list[weakref.ref[Any]] = []
     run = worker.decoder.run
 
-    def narrow(rows: list[Any], after_step: Any) -> None:
+    def narrow(rows: list[Any], after_step: Any, arriving: Any) -> None:
         freed.extend(tensor() is None for tensor in held)
         if len(rows) > 1:
             cache = torch.zeros(8)
             held.append(weakref.ref(cache))
             raise torch.OutOfMemoryError
-        run(rows, after_step)
+        run(rows, after_step, arriving)
 
     worker.decoder.run = narrow  # type: ignore[method-assign]
     worker.answer([Ask(id=n, prompt="Summarise.", schema=ask.schema, max_tokens=300) for n in (1, 2, 3)])
