@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from cds_service.errors import CdsError, ConfigurationError, NotAuthenticated
 from cds_service.hooks.client_keys import FetchedKeys, FetchJson, FileKeys, Keys
-from cds_service.hooks.replays import StoredTokenIds, TokenIds, Use
+from cds_service.hooks.token_ids import StoredTokenIds, TokenIds, Use
 from cds_service.settings import Client, Settings
 
 # ES384 and RS384 are the specification's recommendation; the others occur too. Never none, never HMAC.
