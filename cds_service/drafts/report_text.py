@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 NOTHING = "No impression was drafted."
 
 
+SAID = {"present": "suggested", "absent": "not seen", "uncertain": "uncertain"}  # a model states nothing more than this
+
+
 class Line(Struct, frozen=True):
     """One finding as it is printed."""
 
     name: str
     state: str
+    said: str
     where: str
 
 
@@ -33,7 +38,9 @@ def regions(read: Read) -> Sequence[tuple[str, Sequence[Line]]]:
     """Findings by region, in the order of the read."""
     grouped: dict[str, list[Line]] = {}
     for finding in read.findings:
-        grouped.setdefault(finding.region, []).append(Line(finding.name, finding.state, where(finding)))
+        grouped.setdefault(finding.region, []).append(
+            Line(finding.name, finding.state, SAID[finding.state], where(finding))
+        )
     return list(grouped.items())
 
 
@@ -43,14 +50,24 @@ def where(finding: ImageFinding) -> str:
     return finding.location if named else f"{finding.side} {finding.location}".strip()
 
 
-def text(read: Read, examination: str, *, reviewed: bool = False, edited: str = "") -> str:
-    """The whole report as plain text."""
+def minute(written: str) -> str:
+    """An ISO 8601 time as the header or the record gives it, to the minute and with its offset; never converted."""
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        return written
+    return f"{time:%Y-%m-%d}" if len(written) == 10 else f"{time:%Y-%m-%d %H:%M %Z}".strip()
+
+
+def text(read: Read, examination: str, *, patient: str = "", reviewer: str = "", edited: str = "") -> str:
+    """The whole report as plain text. ``patient``: the logical id; ``reviewer``: who took it and when, '' for nobody yet."""
     return _template().render(
         read=read,
         examination=examination,
         regions=regions(read),
         conclusion=conclusion(read, edited),
-        reviewed=reviewed,
+        patient=patient,
+        reviewer=reviewer,
         edited=bool(edited),
         model=read.identity.label if read.identity else "an unnamed model",
     )
@@ -62,4 +79,5 @@ def _template() -> Template:
 
     loader = PackageLoader("cds_service.drafts")
     environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - plain text
+    environment.filters["minute"] = minute
     return environment.get_template("report.txt.j2")

@@ -121,9 +121,14 @@ class WriteBack:
 
 async def printed(draft: Draft) -> tuple[str, bytes]:
     """The report's text and its PDF as they stand at this state."""
-    taken = draft.state in ("accepted", "edited")
-    words = resources.edited_words(draft)
-    text = report_text.text(draft.read, resources.examination(draft.read), reviewed=taken, edited=words)
+    person = draft.person if draft.state in ("accepted", "edited") else None
+    text = report_text.text(
+        draft.read,
+        resources.examination(draft.read),
+        patient=draft.patient,
+        reviewer=f"{person.display or person.reference}, {report_text.minute(draft.decided)}" if person else "",
+        edited=resources.edited_words(draft),
+    )
     return text, await pdf.render(text)
 
 

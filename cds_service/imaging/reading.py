@@ -74,7 +74,7 @@ class Reader(Struct, frozen=True):
         if not reported.fault and not second.fault and {reported.state, second.state} == {"present", "absent"}:
             dropped[DISAGREE] += 1
         change: comparison.Compared | None = None
-        if prior is not None and sought.compare and state != "absent":
+        if prior is not None and sought.compare and state == "present":  # of what is uncertain no change is stated
             change = await comparison.compare(engine, self.prompts[comparison.PROMPT], prior, seen, kind, sought, state)
             dropped.update([change.fault] if change.fault else [])
         return ImageFinding(
@@ -112,7 +112,7 @@ class Reader(Struct, frozen=True):
     ) -> Read:  # fmt: skip
         limits = wording.limits(
             kind.words, asked=2 * len(findings), discarded=dropped.total() - dropped[DISAGREE],
-            scored=engine.capabilities.logprobs, compared=prior is not None if kind.compare else None,
+            scored=engine.capabilities.logprobs, compared=(prior.performed if prior else "") if kind.compare else None,
             warnings=seen.warnings,
         )  # fmt: skip
         return Read(

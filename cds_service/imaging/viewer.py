@@ -155,13 +155,14 @@ class Viewer:
     ) -> Seen | Refused | None:
         """The newest earlier study of the same kind and body part; None where there is none.
 
-        A study that turns out to be of another part or view is passed over; the first fault of a study is told.
+        A study that turns out to be of another part, or not to be earlier by its own header, is passed over; the first fault
+        of a study is told. Without the time of the current image nothing is earlier.
         """
         earlier = [
             s
             for s in studies
             if s.study_uid != seen.study_uid and (not s.modalities or seen.modality in s.modalities)
-            and s.started and (not seen.performed or s.started[:19] < seen.performed[:19])
+            and s.started and s.started[:10] <= seen.performed[:10]
         ]  # fmt: skip
         fault: Refused | None = None
         for study in sorted(earlier, key=lambda s: s.started, reverse=True)[:3]:
@@ -170,7 +171,7 @@ class Viewer:
             )
             if isinstance(found, Refused):
                 fault = fault or found
-            elif found.kind == seen.kind and seen.body_part and found.body_part == seen.body_part:
+            elif _comparable(found, seen) and _earlier(found.performed, seen.performed):
                 return found
         return fault
 
@@ -289,6 +290,16 @@ class Viewer:
 
     def _modalities(self) -> tuple[str, ...]:
         return ("DX", "CR", "CT", "MR", *(("US",) if "ultrasound" in self._allowed else ()))
+
+
+def _comparable(found: Seen, seen: Seen) -> bool:
+    return found.kind == seen.kind and bool(seen.body_part) and found.body_part == seen.body_part
+
+
+def _earlier(one: str, other: str) -> bool:
+    """Whether ``one`` is known to be before ``other``; as precise as the less precise of the two. Both times are local."""
+    precise = min(len(one), len(other))
+    return "" < one[:precise] < other[:precise]
 
 
 def _first(faults: BaseExceptionGroup[DicomError]) -> BaseException:

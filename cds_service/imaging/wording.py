@@ -48,18 +48,18 @@ def impression(findings: Sequence[ImageFinding], *, test_weights: bool) -> tuple
 
 
 def limits(
-    kind: str, *, asked: int, discarded: int, scored: bool, compared: bool | None, warnings: Sequence[str]
+    kind: str, *, asked: int, discarded: int, scored: bool, compared: str | None, warnings: Sequence[str]
 ) -> tuple[str, ...]:
-    """What the read cannot say. ``compared`` is None where comparison is not made for this kind of image."""
+    """What the read cannot say. ``compared``: when the earlier image was taken, '' for none, None where this kind has none."""
     say = words().limits
     lines = [say["only"].format(kind=kind), say["uncalibrated"]]
     if not scored:
         lines.append(say["unscored"])
     if discarded:
         lines.append(say["discarded"].format(count=discarded, asked=asked))
-    if compared is False:
-        lines.append(say["prior"])
-    return (*lines, *warnings)
+    if compared is not None:
+        lines.append(say["compared"].format(day=compared[:10]) if compared else say["prior"])
+    return (*lines, *(f"{each[:1].upper()}{each[1:]}." for each in warnings))
 
 
 def _line(text: Words, sentence: str, finding: ImageFinding) -> str:

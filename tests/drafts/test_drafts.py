@@ -47,7 +47,9 @@ async def test_accepting_writes_one_preliminary_report_with_its_provenance(house
     assert {label["code"] for label in report["meta"]["security"]} == {"AIAST", "PROCESSINLINELABEL"}
     text = base64.b64decode(report["presentedForm"][0]["data"]).decode()
     assert "TEST WEIGHTS" in text
-    assert "- Consolidation: present (right lower zone)" in text
+    assert "- Consolidation: suggested (right lower zone)" in text
+    assert "- Pleural effusion: not seen" in text
+    assert "Reviewed by: Practitioner/demo-practitioner, " in text
     assert base64.b64decode(report["presentedForm"][1]["data"]).startswith(b"%PDF")
     (origin,) = house.provenances(accepted.report)
     assert [agent["type"]["coding"][0]["code"] for agent in origin["agent"]] == ["author", "verifier"]
@@ -76,7 +78,12 @@ async def test_an_edit_puts_the_persons_words_in_the_conclusion(house: House) ->
     draft = await house.drafts.put(read(), **WHERE)
     edited = await house.drafts.decide(draft.id, Edit(conclusion="No acute change."), PERSON)
     assert edited.filed == "preliminary"
-    assert house.reports(draft.identifier)[0]["conclusion"] == "No acute change."
+    (report,) = house.reports(draft.identifier)
+    assert report["conclusion"] == "No acute change."
+    text = base64.b64decode(report["presentedForm"][0]["data"]).decode()
+    assert text.startswith("WORDED BY A CLINICIAN OVER AN AI DRAFT, NOT SIGNED.")
+    assert "No acute change." in text
+    assert "onsolidation" not in text
 
 
 async def test_the_drafts_own_words_are_not_taken_for_a_persons(house: House) -> None:

@@ -195,13 +195,28 @@ async def test_an_image_that_is_not_admitted_is_refused_before_the_model_is_aske
     assert double.asked == []
 
 
-async def test_an_earlier_image_is_compared_for_findings_that_are_not_absent(reader: Reader) -> None:
+async def test_an_earlier_image_is_compared_for_findings_that_are_present_and_its_day_is_said(reader: Reader) -> None:
     earlier = chest(performed="2026-10-01T00:00:00")
-    read = await reader.read(engine({"consolidation": RIGHT}, likely("consolidation")), chest(), earlier)
+    unsure = finding("uncertain", "left", "left lower zone", "Perhaps.")
+    answers = {"consolidation": RIGHT, "atelectasis": unsure}
+    read = await reader.read(engine(answers, likely("consolidation")), chest(), earlier)
+    assert named(read, "atelectasis").state == "uncertain"
+    assert named(read, "atelectasis").change == ""
+    assert "Compared with the earlier image of 2026-10-01; each change was asked about once, not twice." in read.limits
     assert named(read, "consolidation").change == "more"
     assert named(read, "pneumothorax").change == ""
     assert read.compared_with == "2026-10-01T00:00:00"
     assert "more than on the earlier image" in read.impression[0]
+
+
+async def test_a_side_is_kept_only_where_the_finding_or_its_place_has_one(reader: Reader) -> None:
+    answers = {
+        "fracture": finding("present", "left", "spine", "A wedge."),
+        "enlarged heart silhouette": finding("present", "bilateral", seen="Wide."),
+        "consolidation": finding("uncertain", "left", seen="Perhaps on the left."),
+    }
+    read = await reader.read(engine(answers, likely("fracture", "enlarged heart silhouette")), chest())
+    assert [named(read, key).side for key in ("fracture", "cardiomegaly", "consolidation")] == ["", "", "left"]
 
 
 async def test_an_earlier_lateral_view_is_not_compared(reader: Reader) -> None:

@@ -49,11 +49,13 @@ async def report(engine: Engine, prompts: Prompts, seen: Seen, kind: Kind, sough
         return Reported(state="uncertain", fault=bad.reason)
     if fault := _fault(answer, seen, kind, sought):
         return Reported(state="uncertain", fault=fault)
-    return Reported(
-        state=answer.state,
-        side="" if answer.side == "none" else answer.side,
-        place="" if answer.place == NONE else answer.place,
-    )
+    return Reported(state=answer.state, side=_side(answer, sought), place="" if answer.place == NONE else answer.place)
+
+
+def _side(answer: _Answer, sought: Sought) -> Literal["", "left", "right", "bilateral"]:
+    """Only where the finding or its place has one: the spine has none, nor has a heart silhouette."""
+    sided = sought.places[answer.place].side if answer.place != NONE else sought.places
+    return answer.side if sided and answer.side != "none" else ""
 
 
 def _fault(answer: _Answer, seen: Seen, kind: Kind, sought: Sought) -> str:

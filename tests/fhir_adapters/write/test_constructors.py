@@ -90,7 +90,7 @@ def test_every_draft_is_valid_by_a_second_opinion_and_by_our_own(
     written = sum(finding.state != "absent" for finding in found)
     assert kinds.count("Observation") == (0 if state == "edited" else written)
     for finding in found:
-        assert f"- {finding.name}: {finding.state}" in text
+        assert f"- {finding.name}: {report_text.SAID[finding.state]}" in text
 
 
 @given(findings)
