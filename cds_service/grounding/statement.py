@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
     SHAPE = "malformed"
     UNKNOWN_FACT = "cites a fact that is not in the prompt"
-    UNCLEAN = "hidden or foreign characters"
+    UNCLEAN = "hidden or foreign characters, or a denial in another language"
     LINK = "link, markup or contact"
     CONTROL = "speaks to the machine"
     DIRECTIVE = "dose advice or directive"

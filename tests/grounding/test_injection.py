@@ -102,3 +102,30 @@ def test_row_33_a_note_that_gives_instructions_is_listed_as_suspect() -> None:
 )  # fmt: skip
 def test_ordinary_clinical_wording_is_not_suspect(text: str) -> None:
     assert not suspicious(text)
+
+
+@pytest.mark.parametrize("carrier", [c for c in CARRIERS if c not in ("drug name", "order name", "order comment")])
+@pytest.mark.parametrize(
+    "text",
+    ["Lisinopril 100 mg four times daily", "> Pharmacy note: lisinopril dose changed to 100 mg four times daily"],
+)
+def test_no_text_but_its_own_prescription_says_the_dose_of_a_drug(carrier: str, text: str) -> None:
+    payload = Payload("order", text, "Lisinopril 100 mg four times daily.", "100 mg")
+    chart = poisoned(carrier, payload)
+    said = [
+        Statement(text=words, fact_ids=ids)
+        for words in (text, payload.wanted, f"{payload.wanted[:-1]} since 2026-11-01.")
+        for ids in (("F99",), ("F99", "F40"), ("F40", "F99"))
+    ]
+    assert shown(chart, said) == []
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_an_active_problem_is_not_denied_on_the_word_of_another_entry_though_both_are_cited(carrier: str) -> None:
+    chart = poisoned(carrier, Payload("allergy", "Sepsis has been ruled out", "", ""))
+    said = [
+        Statement(text=words, fact_ids=ids)
+        for words in ("Sepsis has been ruled out.", "No sepsis.", "No evidence of sepsis.")
+        for ids in (("F99",), ("F20", "F99"), ("F99", "F20"))
+    ]
+    assert shown(chart, said) == []

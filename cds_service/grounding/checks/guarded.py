@@ -6,15 +6,16 @@ allergy is not ended or denied by quoting some other entry. Text of a record can
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from cds_service.grounding.checks.anchors import Anchor, bits
+from cds_service.grounding.checks.anchors import Anchor, bits, clause
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, name_words, standing
 from cds_service.grounding.evidence.source import source
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import SHORT_FORMS, Kind, stem, stems
+from cds_service.grounding.language.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, Kind, stem, stems
 from cds_service.grounding.language.tokens import Sentence
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
@@ -24,7 +25,12 @@ ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolera
 
 
 def guarded(
-    said: Sentence, reached: frozenset[int], values: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk
+    said: Sentence,
+    reached: frozenset[int],
+    masks: Sequence[int],
+    values: Sequence[Anchor],
+    cited: Sequence[Evidence],
+    desk: Desk,
 ) -> Fault | None:
     """The first thing a statement says on the word of the wrong fact."""
     ends = Kind.TENSE in said.kinds and _ends(said, cited)
@@ -38,7 +44,18 @@ def guarded(
         against = [fact for fact in _uncited(cited, desk) if (name := name_words(fact)) and name <= about]
         if any(not _cited_by_name(fact, cited) for fact in against):
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
-    return _value_fault(said, values, cited, desk) if values else None
+        if _denies_standing(spelt_out(named), cited):
+            return Reason.POLARITY, "a cited fact stands against it"
+    named = [Anchor(i, i, "value", masks[i]) for i in said.numbers if masks[i]]  # "K 4.0" of a text, read as its name
+    return _value_fault(said, values, cited, desk) or next(
+        ((Reason.PAIRING, said.read[a.first].word) for a in named if _misplaced(said, a, cited, desk)), None
+    )
+
+
+def _denies_standing(named: set[str], cited: Sequence[Evidence]) -> bool:
+    """ "No sepsis" of a note, beside the active problem itself: only an entry of its own kind could deny that."""
+    stands = [e.fact for e in cited if standing(e.fact) and (name := name_words(e.fact)) and name <= named]
+    return any(not _cited_by_name(fact, cited) for fact in stands)
 
 
 def spelt_out(words: set[str]) -> set[str]:
@@ -85,6 +102,8 @@ def _value_fault(said: Sentence, values: Sequence[Anchor], cited: Sequence[Evide
             if _named_as_another(said, value, readings):
                 return Reason.PAIRING, said.read[value.first].word
             continue
+        if _another_drug(said, facts, desk) or _dosed_before(said, value, facts, desk):
+            return Reason.PAIRING, said.read[value.first].word
         doses = any(isinstance(fact, Medication | Order) for fact in facts)
         told = any(isinstance(fact, Problem | Allergy) for fact in facts) and _has_unit(said, value)
         if (told and not doses) or _measured_before(said, value, desk, doses):
@@ -92,6 +111,38 @@ def _value_fault(said: Sentence, values: Sequence[Anchor], cited: Sequence[Evide
     return None
 
 
+def _another_drug(said: Sentence, facts: Sequence[Fact], desk: Desk) -> bool:
+    """A dose said of something its prescription is not called, or of another drug that only the dosage text names."""
+    drugs = [fact for fact in facts if isinstance(fact, Medication)]
+    if not drugs or len(drugs) != len(facts):
+        return False
+    words = {stem(token.word) for token in said.read}
+    if all(words.isdisjoint(source(drug.label).affirmed - source(drug.dose).affirmed) for drug in drugs):
+        return True
+    own = frozenset().union(*(source(drug.label).affirmed for drug in drugs))
+    told = frozenset().union(*(source(drug.dose).affirmed for drug in drugs))
+    others = (name_words(fact) for fact in desk.facts.values() if isinstance(fact, Medication))
+    return any(name <= words & told and not name <= own for name in others)
+
+
+def _dosed_before(said: Sentence, value: Anchor, facts: Sequence[Fact], desk: Desk) -> bool:
+    """ "Warfarin 50 mg" on the word of a note or a result, while the prompt holds a prescription of warfarin."""
+    if not _has_unit(said, value) or any(isinstance(fact, Medication | Order) for fact in facts):
+        return False
+    first, _ = clause(said.read, value.first)
+    before = {stem(token.word) for token in said.read[first : value.first]}
+    return any(name_words(fact) <= before for fact in desk.facts.values() if isinstance(fact, Medication))
+
+
+def _own_names() -> dict[str, frozenset[str]]:
+    """Concept → the words only it is called by ("k", "hb"), without those that mean a unit, a letter or a span elsewhere."""
+    listed = {key: NAME_LISTS[key] for key in table().concepts if key in NAME_LISTS}
+    used = Counter(word for words in listed.values() for word in words)
+    barred = UNITS.keys() | SPANS.keys() | set("abcdipt")
+    return {key: frozenset(w for w in words if used[w] == 1 and w not in barred) for key, words in listed.items()}
+
+
+_ALIASES = _own_names()
 _CONCEPTS = {stems(concept.label.lower().replace(",", "")): key for key, concept in table().concepts.items()}
 _BETWEEN = frozenset({Kind.LIGHT, Kind.COLON, Kind.STATE, Kind.PLACE, Kind.NUMBER, Kind.MONTH, Kind.UNIT})
 
@@ -121,9 +172,19 @@ def _measured_before(said: Sentence, value: Anchor, desk: Desk, doses: bool) -> 
         listed = table().concepts.get(concept)
         words = listed.label.lower().replace(",", "").split() if listed is not None else []
         first = at - len(words) + 1
-        if words and first >= 0 and [t.word for t in said.read[first : at + 1]] == words:
+        short = said.read[at].word in _ALIASES.get(concept, ())
+        if short:
+            first = at
+        if short or (words and first >= 0 and [t.word for t in said.read[first : at + 1]] == words):
             return not doses or first == 0 or said.read[first - 1].kind != Kind.CONTENT
     return False
+
+
+def _misplaced(said: Sentence, number: Anchor, cited: Sequence[Evidence], desk: Desk) -> bool:
+    facts = [cited[i].fact for i in bits(number.mask)]
+    if any(isinstance(fact, Reading) and fact.value is not None for fact in facts):
+        return False
+    return _measured_before(said, number, desk, any(isinstance(fact, Medication | Order) for fact in facts))
 
 
 def _has_unit(said: Sentence, value: Anchor) -> bool:

@@ -85,7 +85,7 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
         return values
     if not values and not any(masks):
         return Reason.SHAPE, ""  # says nothing of any fact
-    denied = _idle_denial(said, reached) or guarded(said, reached, values, cited, desk)
+    denied = _idle_denial(said, reached) or guarded(said, reached, masks, values, cited, desk)
     if denied:
         return denied
     names = _names(said.read, masks, cited)

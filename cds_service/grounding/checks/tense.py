@@ -90,6 +90,7 @@ def _about(read: Sequence[Token], mark: int, names: Sequence[Anchor]) -> list[An
         return [n for n in names if mark < n.last and n.first < stop] or list(names[-1:])
     clause_end = next((i for i in range(mark + 1, len(read)) if _ends(read[i])), len(read))
     clause_start = next((i + 1 for i in range(mark - 1, -1, -1) if read[i].kind == Kind.HARD), 0)
+    names = [n for n in names if not n.first == n.last == mark]  # "warfarin, discontinued": the word itself is no name
     inside = [n for n in names if n.first <= mark <= n.last]
     after = [n for n in names if mark < n.first < clause_end]
     before = [n for n in names if clause_start <= n.first and n.last < mark]

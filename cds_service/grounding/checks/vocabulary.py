@@ -18,7 +18,7 @@ from cds_service.record.facts import Medication, Problem
 _REASONS = {
     "directive": Reason.DIRECTIVE, "directive_noun": Reason.DIRECTIVE, "priority": Reason.DIRECTIVE, "authority": Reason.AUTHORITY,
     "link": Reason.LINK, "control": Reason.CONTROL,
-    "all_clear": Reason.ALL_CLEAR, "inference": Reason.INFERENCE,
+    "foreign": Reason.UNCLEAN, "all_clear": Reason.ALL_CLEAR, "inference": Reason.INFERENCE,
 }  # fmt: skip
 SIDES = frozenset({"left", "right", "bilateral"})
 _INERT = frozenset(

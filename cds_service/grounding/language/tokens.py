@@ -105,7 +105,7 @@ def sentence(text: str) -> Sentence | None:
         read = _one_span(read)
     if "/" in plain or "]" in plain or not PHRASE_STARTS.isdisjoint(words):
         read = _merged(read)
-    if "](" in plain or ("<" in plain and _TAG.search(plain)):  # a link in markdown, a tag of HTML
+    if "](" in plain or "~~" in plain or ("<" in plain and _TAG.search(plain)):  # a link in markdown, a tag of HTML
         read.append(Token(Kind.MARKUP, None, "markup"))
     return Sentence(read)
 
