@@ -19,6 +19,9 @@ from cds_service.errors import CdsError, ConfigurationError
 from cds_service.settings import Settings
 
 COLLECT_AFTER = (20_000, 20, 20)  # young objects before a pass: a call makes some thousand, nearly all free of cycles
+KEEP_ALIVE_S = (
+    75  # longer than a proxy keeps an idle connection (60 s at most of them): the proxy closes it, and loses no call
+)
 GRACE_S = 10  # a hook call ends within its deadline; this bounds everything else on shutdown
 
 
@@ -35,6 +38,7 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         ws="none",
     )
     return uvicorn.Server(config)
