@@ -46,9 +46,9 @@ def guarded(
             return Reason.TENSE if ends else Reason.POLARITY, "another fact stands against it"
         if _denies_standing(spelt_out(named), cited):
             return Reason.POLARITY, "a cited fact stands against it"
-    named = [Anchor(i, i, "value", masks[i]) for i in said.numbers if masks[i]]  # "K 4.0" of a text, read as its name
+    figures = [Anchor(i, i, "value", masks[i]) for i in said.numbers if masks[i]]  # "K 4.0" of a text, read as its name
     return _value_fault(said, values, cited, desk) or next(
-        ((Reason.PAIRING, said.read[a.first].word) for a in named if _misplaced(said, a, cited, desk)), None
+        ((Reason.PAIRING, said.read[a.first].word) for a in figures if _misplaced(said, a, cited, desk)), None
     )
 
 

@@ -69,8 +69,6 @@ def lexis(texts: tuple[str, ...], named: tuple[str, ...], denies: bool) -> Lexis
         denied.update(each.denied)
     names = frozenset[str]().union(*(NAME_LISTS.get(key, _NO_WORDS) for key in named)) - denied  # "Never smoker"
     (denied if denies else affirmed).update(names)
-    if "Reading" in named:
-        affirmed -= denied  # "Tobacco smoking status: Never smoker"
     hedged = _only_hedged(sources, names) if any(each.hedged for each in sources) else _NO_WORDS
     return Lexis(frozenset(affirmed), frozenset(denied), hedged, sources)
 
