@@ -131,3 +131,14 @@ def test_paracetamol_in_a_second_product_is_a_remark(taken: str) -> None:
 def test_paracetamol_beside_another_drug_or_alone_is_silent() -> None:
     alone = with_order(drug_order("acetaminophen 1 g"), medications=taking("Ibuprofen 400 mg"))
     assert on_orders("paracetamol-duplicate", alone) == []
+
+
+@pytest.mark.parametrize(("value", "severity"), [(22, Severity.WARNING), (59, Severity.WARNING), (75, Severity.INFO)])
+def test_without_a_clearance_a_reduced_egfr_is_said_and_weighs_more(value: int, severity: Severity) -> None:
+    reported = reading("egfr", value, unit="mL/min/{1.73_m2}")
+    finding = one(on_orders("renal-dosing", with_order(drug_order("Gabapentin 300 mg"), reported)))
+    assert finding.severity is severity
+    assert (f"kidney function is reduced (eGFR {value})" in finding.summary) is (severity is Severity.WARNING)
+    assert "weight" in finding.missing
+    lithium = one(on_orders("renal-dosing", with_order(drug_order("Lithium 300 mg"), reported)))
+    assert lithium.severity is severity

@@ -16,6 +16,8 @@ from cds_service.rules.parameters import DrugGroup
 from cds_service.rules.reduction import Reduction, count, dose_of
 from cds_service.rules.situation import Situation, names
 
+REDUCED = 60  # eGFR (mL/min/1.73 m²) below which kidney function is called reduced
+
 
 class NsaidLimits(Given, frozen=True):
     """eGFR (mL/min/1.73 m²) below which NSAIDs are cautioned against, and avoided."""
@@ -124,6 +126,7 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     unsteady="drug kidney kidney_text label dose",
     unsteady_raised="drug advice kidney kidney_text why label dose",
     unknown="drug label",
+    unknown_reduced="drug label kidney kidney_text dose",
     reduced="drug advice met test label dose",
     reduced_if="drug advice met test label dose",
     undecided="drug advice met test label dose",
@@ -156,18 +159,7 @@ def _by_clearance(rule: Rule, row: DoseRow, situation: Situation, order: Order, 
     words = {"drug": row.drug, "label": row.label, "dose": order.dose or "dose not stated"}
     clearance = situation.score("CockcroftGault")
     if not clearance.ok:
-        certain, why = _certain(row, situation, clearance) if unsteady else (None, "")
-        text = "unsteady_raised" if certain else "unsteady" if unsteady else "unknown"
-        return conclude(
-            rule,
-            text,
-            {**words, **situation.kidney.words, "advice": certain.advice if certain else "", "why": why},
-            key=f"{row.drug}:{text}",
-            tier=Tier.RAISED if certain else Tier.ORDINARY if unsteady else Tier.REMARK,
-            facts=(order, *clearance.inputs, *(situation.kidney.facts if unsteady else ())),
-            missing=clearance.missing,
-            order=order,
-        )
+        return _without_clearance(rule, row, situation, order, clearance, unsteady)
     value = Decimal(str(clearance.result["crcl_ml_min"]))
     band = row.band(value)
     edge, advice = (band.below, band.advice) if band is not None else _above(row, value)
@@ -185,6 +177,35 @@ def _by_clearance(rule: Rule, row: DoseRow, situation: Situation, order: Order, 
         order=order,
         worse=float(-value),
         values={"drug": row.drug, "crcl_ml_min": float(value), "edge": str(edge)},
+    )
+
+
+def _without_clearance(
+    rule: Rule, row: DoseRow, situation: Situation, order: Order, clearance: ScoreResult, unsteady: bool
+) -> Finding:
+    """Why no clearance could be computed; a warning where kidneys are not steady, or an eGFR below 60 is known."""
+    kidney = situation.kidney
+    certain, why = _certain(row, situation, clearance) if unsteady else (None, "")
+    reduced = kidney.below(REDUCED) and row.band(Decimal(kidney.egfr or 0)) is not None
+    text, tier = ("unknown_reduced", Tier.ORDINARY) if reduced else ("unknown", Tier.REMARK)
+    if unsteady:
+        text, tier = ("unsteady_raised", Tier.RAISED) if certain else ("unsteady", Tier.ORDINARY)
+    return conclude(
+        rule,
+        text,
+        {
+            "drug": row.drug,
+            "label": row.label,
+            "dose": order.dose or "dose not stated",
+            "advice": certain.advice if certain else "",
+            "why": why,
+            **kidney.words,
+        },
+        key=f"{row.drug}:{text}",
+        tier=tier,
+        facts=(order, *clearance.inputs, *(kidney.facts if unsteady or reduced else ())),
+        missing=clearance.missing,
+        order=order,
     )
 
 

@@ -77,7 +77,7 @@ def potassium_pair(rule: Rule, given: Potassium, situation: Situation, order: Or
     yield conclude(
         rule,
         "raised" if why else "unknown" if level is None else "found",
-        {**met.words, "why": " and ".join(why)},
+        {**met.words, "why": ", ".join(why)},
         key=met.key,
         tier=Tier.RAISED if why else Tier.ORDINARY,
         facts=(*met.facts(order), *((level,) if level else ()), *(kidney.facts if low else ())),
