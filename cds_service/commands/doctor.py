@@ -16,6 +16,7 @@ from cds_service import tracing
 from cds_service.commands import doctor_clients as clients
 from cds_service.commands import doctor_servers as servers
 from cds_service.commands.doctor_servers import PATIENCE_S, Check
+from cds_service.commands.loading import settled
 from cds_service.db.gateway import Gateway
 from cds_service.db.spool import LIMIT_BYTES
 from cds_service.encryption import load_cipher
@@ -196,8 +197,9 @@ async def _engine_checks(settings: Settings) -> AsyncIterator[Check]:
 
 async def _engine(standing: Standing) -> Check:
     """How it stands; of a model for text also why it should not answer over records, where its makers' figures say so."""
-    state = await standing.look()
-    what, identity = f"{standing.name} engine", standing.engine.identity
+    what, here = f"{standing.name} engine", standing.engine.identity.engine == "in-process"
+    state = await (settled(standing) if here else standing.look())  # a model of this process loads for doctor alone
+    identity = standing.engine.identity
     if state != "ready":
         return Check(what, "note" if state == "loading" else "fault", f"{state}: {standing.why}")
     known = variant(identity.model)

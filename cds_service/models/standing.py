@@ -33,6 +33,7 @@ from cds_service.models.wrappers.limit import Limit
 from cds_service.models.wrappers.observed import Counted, Observed
 from cds_service.models.wrappers.retry import Retry
 from cds_service.models.wrappers.traced import Traced
+from cds_service.models.wrappers.trusted import Trusted
 from cds_service.models.wrappers.wrapper import A, Ask, Checking, Wrapper
 from cds_service.tracing import OFF, Tracing
 
@@ -95,7 +96,7 @@ class Standing:
         self.patience_s = bounds.patience_s
         self._bare = bare
         self._probe_s = bounds.probe_s
-        self._observed = Observed(bare, name, metrics)
+        self._observed = Observed(Trusted(bare), name, metrics)
         self.breaker = Breaker(Retry(self._observed))
         self._limit = Limit(self.breaker, slots=bounds.slots, queue=bounds.queue, oldest_s=bounds.oldest_s)
         self.engine: Engine = Counted(_Gate(Checking(Deadline(self._limit, bounds.patience_s)), self), name, metrics)

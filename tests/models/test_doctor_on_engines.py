@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from cds_service.commands import doctor
+from cds_service.metrics import Metrics
+from cds_service.models.engine import Capabilities, Identity
+from cds_service.models.faults import NotReady
+from cds_service.models.standing import Standing
 from cds_service.settings import Settings
 from tests.models.answering_engine import Server, obedient, serving
 
@@ -44,3 +48,27 @@ async def test_an_absent_engine_is_a_fault_that_says_what_to_check(tmp_path: Pat
     )
     assert check.state == "fault"
     assert "check that it runs" in check.say or "no connection" in check.say
+
+
+class Loads:
+    """A model that is ready at the second look."""
+
+    capabilities = Capabilities(schema=True)
+    looks = 0
+
+    def __init__(self, engine: str) -> None:
+        self.identity = Identity(engine, "medgemma-27b-text-it")
+
+    async def probe(self) -> None:
+        self.looks += 1
+        if self.looks == 1:
+            raise NotReady("the model is still loading: weights")
+
+
+@pytest.mark.parametrize(("engine", "state"), [("in-process", "ok"), ("openai", "note")])
+async def test_a_model_that_doctor_itself_loads_is_waited_for_and_a_server_that_loads_is_not(
+    engine: str, state: str
+) -> None:
+    check = await doctor._engine(Standing(Loads(engine), "text", Metrics()))  # type: ignore[arg-type]
+    assert check.state == state, check.say
+    assert ("is ready" if state == "ok" else "still loading: weights") in check.say

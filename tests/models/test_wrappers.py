@@ -6,21 +6,29 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from cds_service.models.engine import Capabilities, Generation, Identity, Request, Scores
 from cds_service.models.faults import (
     BreakerOpen,
     ConnectionFault,
+    EngineFault,
     EngineTimeout,
+    Looping,
     NotJson,
     QueueFull,
+    SchemaViolated,
     ServerFault,
+    StrayTokens,
+    Truncated,
+    WrongLanguage,
 )
 from cds_service.models.wrappers import breaker as breaker_module
 from cds_service.models.wrappers.breaker import Breaker
 from cds_service.models.wrappers.deadline import Deadline
 from cds_service.models.wrappers.limit import Limit
 from cds_service.models.wrappers.retry import PAUSE_S, Retry
+from cds_service.models.wrappers.trusted import Trusted
 
 IDENTITY = Identity("openai", "tiny")
 SAID = Generation(text="yes", finish_reason="stop", identity=IDENTITY)
@@ -38,6 +46,7 @@ class Scripted:
         self.faults = list(faults)
         self.asked: list[Request] = []
         self.at: list[float] = []
+        self.said = SAID
         self.go = asyncio.Event()
         if not held:
             self.go.set()
@@ -49,7 +58,7 @@ class Scripted:
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None:
             raise fault
-        return SAID
+        return self.said
 
     async def score_labels(self, request: Request, labels: Sequence[str]) -> Scores:
         raise NotImplementedError
@@ -260,3 +269,34 @@ async def test_the_deadline_cancels_what_is_under_way_and_one_in_the_past_asks_n
     with pytest.raises(EngineTimeout):
         await Deadline(inner, 10).generate(Request(prompt="?", deadline=now() - 1))
     assert len(inner.asked) == 1
+
+
+LOOP = "Potassium 6.1 mmol/L, high. " * 8
+SENTENCE = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "maxLength": 240}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("generation", "fault"),
+    [
+        (replace(SAID, text=f'{{"text":"{LOOP.strip()}"}}'), Looping),
+        (replace(SAID, text='{"text":"<unused94>thought"}'), EngineFault),
+        (replace(SAID, text='{"text":"high <unused32>"}'), StrayTokens),
+        (replace(SAID, text='{"text":"Der Patient ist nicht stabil und wurde mit Kalium behandelt."}'), WrongLanguage),
+        (replace(SAID, text='{"text":1}'), SchemaViolated),
+        (replace(SAID, text='{"text":"x"}', finish_reason="length"), Truncated),
+    ],
+)
+async def test_whatever_engine_answered_nothing_is_handed_out_that_does_not_stand_up(
+    generation: Generation, fault: type[EngineFault]
+) -> None:
+    inner = Scripted()
+    inner.said = generation
+    with pytest.raises(fault):
+        await Trusted(inner).generate(Request(prompt="?", schema=SENTENCE))
+    inner.said = replace(SAID, text='{"text":"Potassium 6.1 mmol/L, high."}')
+    assert await Trusted(inner).generate(Request(prompt="?", schema=SENTENCE)) == inner.said

@@ -42,7 +42,7 @@ from cds_service.models.faults import (
 from cds_service.models.remote import probing
 from cds_service.models.remote.profiles import EngineProfile
 from cds_service.models.remote.streamed import Joined, joined
-from cds_service.models.remote.trust import accepted
+from cds_service.models.trust import accepted
 from fhir_adapters import errors, json_guard
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.outbound import Outbound

@@ -1,4 +1,4 @@
-"""A finished answer of a server that is not ours: accepted, or a BadAnswer that says why. A 200 proves nothing."""
+"""A finished answer of an engine: accepted, or a BadAnswer that says why. A 200 proves nothing, and neither does a grammar."""
 
 from __future__ import annotations
 
