@@ -308,7 +308,11 @@ def test_a_missing_code_status_is_said_during_a_stay_where_it_matters(change: di
 @pytest.mark.parametrize("reason", [Reason.FAILED, Reason.NOT_PERMITTED, Reason.NOT_ASKED, Reason.UNREADABLE])
 def test_a_code_status_that_may_stand_where_nobody_could_look_is_not_called_missing(reason: Reason) -> None:
     unseen = [Absence("Observation", reason)]
-    assert on_record("code-status", record(born=born(80), encounters=[stay()], absences=unseen)) == []
+    found = one(on_record("code-status", record(born=born(80), encounters=[stay()], absences=unseen)))
+    assert (found.summary, found.key) == ("Code status not seen", "code-status:unseen")
+    none = [Absence("Observation", Reason.NONE_FOUND)]
+    found = one(on_record("code-status", record(born=born(80), encounters=[stay()], absences=none)))
+    assert found.summary == "Code status not recorded"
 
 
 def test_pregnancy_is_mentioned_when_recorded_and_never_inferred() -> None:

@@ -58,9 +58,9 @@ def active_problem(rule: Rule, given: Groups, situation: Situation) -> Iterator[
         yield conclude(rule, "found", {"names": listed([p.label for p in found])}, facts=found)
 
 
-@record_logic("code-status", CodeStatus, found="status", missing="")
+@record_logic("code-status", CodeStatus, found="status", missing="", unseen="")
 def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator[Finding]:
-    """The newest code status; in hospital, that none is recorded, where the observations were all seen."""
+    """The newest code status; in hospital, that none is recorded, or that none was seen where not all could be looked at."""
     record = situation.record
     stated = record.readings.get("code_status", ())
     directives: list[Fact] = [goal for goal in record.goals if goal.category == "code-status"]
@@ -70,8 +70,9 @@ def code_status(rule: Rule, given: CodeStatus, situation: Situation) -> Iterator
         yield conclude(rule, "found", {"status": label}, key=label, facts=[newest, *directives])
     elif directives:
         yield conclude(rule, "found", {"status": listed([d.label for d in directives])}, facts=directives)
-    elif situation.stay is not None and record.looked_for("Observation") and _matters(given, situation):
-        yield conclude(rule, "missing", {}, key="missing", tier=Tier.REMARK, facts=(situation.stay,))
+    elif situation.stay is not None and _matters(given, situation):
+        text = "missing" if record.looked_for("Observation") else "unseen"
+        yield conclude(rule, text, {}, key=text, tier=Tier.REMARK, facts=(situation.stay,))
 
 
 def _matters(given: CodeStatus, situation: Situation) -> bool:
