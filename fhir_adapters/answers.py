@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from msgspec import Struct
 
@@ -14,6 +16,7 @@ from fhir_adapters.server import DEFAULT_BACK_OFF_S, Reply, retry_after
 FHIR_JSON = "application/fhir+json"
 JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
 LARGE_BYTES = 256 * 1024  # above this a body is read in a worker thread
+READERS = 2  # threads that read such bodies
 SMALL_BYTES = 64 * 1024  # an error's body above this is not looked at
 SERIOUS = frozenset({"error", "fatal"})
 # https://hl7.org/fhir/R4/codesystem-issue-type.html; anything else may be somebody's words
@@ -56,8 +59,16 @@ def check(reply: Reply, where: str) -> None:
 async def unpack(reply: Reply, where: str) -> Resources:
     """The resources of a 2xx answer; InvalidJson, TooDeep or OutcomeError where there are none to trust."""
     if len(reply.body) > LARGE_BYTES:
-        return await asyncio.to_thread(_unpack, reply, where)
+        return await asyncio.get_running_loop().run_in_executor(_readers(), _unpack, reply, where)
     return _unpack(reply, where)
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Few threads for large bodies: they parse no faster side by side under the interpreter's lock, but each more that
+    wants it keeps the event loop, and with it every deadline, waiting longer. What a deadline cut off in the queue is
+    never read."""
+    return ThreadPoolExecutor(READERS, "fhir-reader")
 
 
 def _unpack(reply: Reply, where: str) -> Resources:

@@ -139,7 +139,7 @@ async def _record(settings: Settings, patient: str, fhir: str, bundle: Path | No
     else:
         async with Outbound(_policy(fhir)) as outbound:
             retrieved = await gather({}, queries, FhirClient(outbound, fhir), deadline)
-    require_patient(retrieved)
+    require_patient(retrieved, patient)
     expected = templates.expected(SERVICE)
     return await asyncio.to_thread(
         build, patient, retrieved, datetime.now(UTC), expected=expected, units=settings.units

@@ -53,11 +53,15 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str], seen: C
 
 def _unreadable(answer: Answer) -> Absence | None:
     """Something came, and nothing of it could be read, or nothing of it is what was asked for."""
-    faults = sorted({fault for page in answer.resources for fault in page.faults})
-    others = sorted({f"{kind} in its place" for page in answer.resources for kind in page.unknown})
-    if not (faults or others) or any(page.views for page in answer.resources):
+    one_of = {type(view): view for page in answer.resources for view in page.views}
+    kinds = {view.resourceType for view in one_of.values()}
+    if kinds and (not answer.resource_type or answer.resource_type in kinds):
         return None
-    faults += others
+    kinds.update(*(page.unknown for page in answer.resources))
+    faults = sorted({fault for page in answer.resources for fault in page.faults})
+    faults += sorted(f"{kind} in its place" for kind in kinds)
+    if not faults:
+        return None
     return Absence(
         answer.resource_type or answer.key, Reason.UNREADABLE, text.clean(f"{answer.key}: {', '.join(faults)}", 200)
     )

@@ -26,6 +26,7 @@ from fhir_adapters.auth import Bearer
 from fhir_adapters.client import FhirClient
 from fhir_adapters.gather import Retrieved, State, gather
 from fhir_adapters.outbound import Outbound
+from fhir_adapters.read.patient import PatientView
 from fhir_adapters.templates import resolve
 
 RESERVE_S = 0.06  # kept for rules, layout and the way back when the record is slow to arrive
@@ -90,7 +91,7 @@ class Charts:
             if self._tracing.on:
                 span.set(**_gathered(retrieved))
         self._tell(retrieved, client)
-        require_patient(retrieved)
+        require_patient(retrieved, request.context.patientId)
         size = sum(memoryview(raw).nbytes for raw in request.prefetch.values())
         fetched = sum(len(r.resources) for r in retrieved.values() if r.origin == "fhir")
         if size > LARGE_BYTES or fetched > len(queries):
@@ -170,9 +171,17 @@ def queries_of(prefetch: Mapping[str, str], call: Call) -> dict[str, str]:
     return queries
 
 
-def require_patient(retrieved: Mapping[str, Retrieved]) -> None:
-    """Patient is the only required key; 412 names it (checklist row R8)."""
+def require_patient(retrieved: Mapping[str, Retrieved], patient_id: str) -> None:
+    """Patient is the only required key; 412 names it (checklist row R8).
+
+    A server that answers with somebody else (a merged chart, a fault) has not given the patient of the context. What the
+    client itself sent is judged with the record: of another patient it is a 400.
+    """
     patient = retrieved.get("patient")
-    if patient is None or patient.state is not State.PRESENT:
-        why = patient.state.value if patient is not None else State.NOT_ASKED.value
-        raise MissingData(f"required prefetch key 'patient' is not available: {why}")
+    why = State.NOT_ASKED.value if patient is None else patient.state.value
+    if patient is not None and patient.state is State.PRESENT:
+        ids = [view.id for page in patient.resources for view in page.views if isinstance(view, PatientView)]
+        if patient.origin != "fhir" or patient_id in ids:
+            return
+        why = "the FHIR server answered with another patient" if ids else "no Patient in the answer"
+    raise MissingData(f"required prefetch key 'patient' is not available: {why}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cds_service.grounding.language.suspicion import suspicious
 from cds_service.record import unmatched, wording
@@ -53,9 +53,7 @@ def _unjudged(record: Record) -> list[str]:
     lines = []
     for reason, readings in why.items():
         if readings:
-            said = ", ".join(_refused_reading(reading) for reading in readings[:NAMED])
-            more = f" and {len(readings) - NAMED} more" if len(readings) > NAMED else ""
-            lines.append(f"no rule judged results whose {reason}: {said}{more}")
+            lines.append(f"no rule judged results whose {reason}: {_named(readings)}")
     return lines
 
 
@@ -64,18 +62,20 @@ def _refused(readings: Iterable[Reading]) -> str:
 
     Of another patient's results the number is said and nothing else: their values belong on no card of this one.
     """
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[Refusal, list[Reading]] = {}
     for reading in readings:
         if reading.refusal is not None:
-            by_reason.setdefault(reading.refusal.value, []).append(_refused_reading(reading))
-    said = []
-    for reason, names in by_reason.items():
-        if reason == Refusal.OTHER_PATIENT.value:
-            said.append(f"{reason} ({len(names)})")
-            continue
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        said.append(f"{reason} ({', '.join(names[:NAMED])}{more})")
-    return "; ".join(said)
+            by_reason.setdefault(reading.refusal, []).append(reading)
+    return "; ".join(
+        f"{reason.value} ({len(refused) if reason is Refusal.OTHER_PATIENT else _named(refused)})"
+        for reason, refused in by_reason.items()
+    )
+
+
+def _named(readings: Sequence[Reading]) -> str:
+    """The first few as they may be printed, and how many more: a dirty record holds thousands."""
+    more = f" and {len(readings) - NAMED} more" if len(readings) > NAMED else ""
+    return ", ".join(_refused_reading(reading) for reading in readings[:NAMED]) + more
 
 
 def _refused_reading(reading: Reading) -> str:

@@ -82,3 +82,20 @@ def test_nothing_at_all_is_still_a_record() -> None:
 
 def test_types_without_a_reader_are_no_fault() -> None:
     assert not built(answered("x", "Claim", resource("Claim"))).faults
+
+
+def test_other_resources_in_the_place_of_those_asked_for_are_no_answer() -> None:
+    for kind in ("List", "Medication"):
+        record = built(answered("allergies", "AllergyIntolerance", resource(kind, code={"text": "aspirin"})))
+        said = Absence("AllergyIntolerance", Reason.UNREADABLE, f"allergies: {kind} in its place")
+        assert record.absences == [said]
+        assert not record.looked_for("AllergyIntolerance")
+
+
+def test_a_list_that_lost_a_resource_of_another_patient_was_not_seen() -> None:
+    own = resource("AllergyIntolerance", code={"text": "latex"})
+    strange = own | {"id": "x", "patient": {"reference": "urn:uuid:00000000-0000-4000-8000-000000000000"}}
+    record = built(answered("allergies", "AllergyIntolerance", own, strange))
+    assert [allergy.reference for allergy in record.allergies] == ["AllergyIntolerance/allergyintolerance"]
+    assert record.absences == [Absence("AllergyIntolerance", Reason.STRANGE, "1 left out")]
+    assert not record.looked_for("AllergyIntolerance")
