@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cds_service.record import text
-from cds_service.record.coding import NOTHING, coded, texts
+from cds_service.record.coding import NOTHING, Coded, coded, texts
 from cds_service.record.facts import Allergy
 from cds_service.record.problems import status_of
 from cds_service.record.scope import Scope, joined
@@ -13,6 +13,7 @@ from cds_service.record.words import no_known
 from fhir_adapters.read.allergy import AllergyIntoleranceView, ReactionView
 
 SEVERITIES = ("mild", "moderate", "severe")
+NAMED = 3  # substances of reactions beside the allergy's own name
 CONFLICT = "conflicts with a recorded “no known allergies”"
 
 
@@ -45,7 +46,7 @@ def _allergy(scope: Scope, view: AllergyIntoleranceView, reference: str, note: s
     allergy = Allergy(
         number=0,
         reference=reference,
-        label=name.label or "Substance not named",
+        label=_label(name, substances),
         codes=tuple(codes),
         time=when.time,
         time_text=when.text,
@@ -61,6 +62,15 @@ def _allergy(scope: Scope, view: AllergyIntoleranceView, reference: str, note: s
         no_known=covered is not None,
     )
     return allergy, covered
+
+
+def _label(name: Coded, substances: list[Coded]) -> str:
+    """What the allergy is to, with what a reaction is said to have been to: 'Antibiotics (Amoxicillin)'."""
+    known = name.label.casefold()
+    narrower = dict.fromkeys(s.label for s in substances if s.label and s.label.casefold() not in known)
+    if not name.label or not narrower:
+        return name.label or "Substance not named"
+    return f"{name.label} ({', '.join(list(narrower)[:NAMED])})"
 
 
 def _manifestations(reactions: list[ReactionView] | None) -> tuple[str, ...]:

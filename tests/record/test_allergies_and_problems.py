@@ -68,6 +68,18 @@ def test_an_unnamed_allergy_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "substances", "label"),
+    [
+        ("Antibiotics", ["Amoxicillin"], "Antibiotics (Amoxicillin)"),
+        ("Antibiotics", ["Amoxicillin", "Amoxicillin", "Cefalexin"], "Antibiotics (Amoxicillin, Cefalexin)"),
+        ("Amoxicillin trihydrate", ["Amoxicillin"], "Amoxicillin trihydrate"),
+    ],
+)
+def test_an_allergy_is_named_with_what_its_reactions_were_to(name: str, substances: list[str], label: str) -> None:
+    assert allergy(code={"text": name}, reaction=[{"substance": {"text": s}} for s in substances]).label == label
+
+
+@pytest.mark.parametrize(
     "code",
     [
         concept("716186003", SNOMED), concept("409137002", SNOMED), {"text": "No known allergies"}, {"text": "NKDA"},

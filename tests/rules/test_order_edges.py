@@ -104,6 +104,22 @@ def test_the_label_s_4_mg_of_ondansetron_by_mouth_are_no_overdose_of_a_child_of_
     assert bool(on_orders("paediatric-dose", subject)) is speaks
 
 
+@pytest.mark.parametrize(
+    ("dose", "severity"),
+    [("200 mg", None), ("201 mg", Severity.INFO), ("220 mg", Severity.INFO), ("221 mg", Severity.WARNING)],
+)
+def test_a_dose_by_weight_up_to_a_tenth_above_its_limit_is_a_remark(dose: str, severity: Severity | None) -> None:
+    draft = drug_order("ibuprofen", dose=f"{dose} three times daily")
+    found = on_orders("paediatric-dose", with_order(draft, reading("body_weight", 20, unit="kg"), born=born(6)))
+    assert [f.severity for f in found] == ([severity] if severity else [])
+
+
+def test_rounding_excuses_no_dose_above_the_largest_single_dose() -> None:
+    draft = drug_order("ibuprofen", dose="410 mg three times daily")
+    found = on_orders("paediatric-dose", with_order(draft, reading("body_weight", 40, unit="kg"), born=born(11)))
+    assert one(found).severity is Severity.WARNING
+
+
 @pytest.mark.parametrize("drug", ["Lisinopril 10 mg", "Mycophenolate 500 mg", "Warfarin 3 mg"])
 def test_of_drugs_under_a_boxed_warning_no_formal_contraindication_is_claimed(drug: str) -> None:
     ordered = one(on_orders("pregnancy-drug", with_order(drug_order(drug), **PREGNANT)))

@@ -68,11 +68,15 @@ class ChildDose(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class ChildDoses(Given, frozen=True):
-    """The guard holds below ``below_years``; a weight may be ``weight_days`` old."""
+    """The guard holds below ``below_years``; a weight may be ``weight_days`` old.
+
+    A dose per kilogram that is no more than ``rounding_percent`` above its limit is a remark: syringes and tablets round.
+    """
 
     rows: tuple[ChildDose, ...]
     below_years: int
     weight_days: int
+    rounding_percent: int
 
 
 @order_logic("pregnancy-drug", Teratogens, contraindicated="drug", running="drug", avoid="drug", ask="drug")
@@ -148,7 +152,7 @@ def paediatric_dose(rule: Rule, given: ChildDoses, situation: Situation, order: 
             continue
         dose = read_dose(order.dose or order.label)
         weight = situation.record.latest("body_weight", timedelta(days=given.weight_days))
-        said = _said(row, dose, weight, given.below_years, order)
+        said = _said(row, dose, weight, given, order)
         if said is None:
             continue
         yield conclude(
@@ -172,7 +176,7 @@ class _Said(NamedTuple):
     missing: tuple[str, ...] = ()
 
 
-def _said(row: ChildDose, dose: Dose, weight: Reading | None, below_years: int, order: Order) -> _Said | None:
+def _said(row: ChildDose, dose: Dose, weight: Reading | None, given: ChildDoses, order: Order) -> _Said | None:
     """What is to be said of a dose; None where it is within the label."""
     single = dose.single_mg
     if single is None:
@@ -183,14 +187,15 @@ def _said(row: ChildDose, dose: Dose, weight: Reading | None, below_years: int, 
         words: dict[str, object] = {
             "amount": reached[0],
             "limit": reached[1],
-            "child": f"a child of {printed}" if printed else f"a child under {below_years} years",
+            "child": f"a child of {printed}" if printed else f"a child under {given.below_years} years",
             "ordered": order.dose or order.label,
             "label": _largest(row, kilograms),
         }
         return _Said("toxic", words, Tier.RAISED)
     if kilograms and single > row.mg_per_kg * kilograms:
         words = {"dose": _amount(single, kilograms), "limit": f"{row.mg_per_kg:f} mg/kg", "weight": printed}
-        return _Said("over", words)
+        rounded = single * 100 <= row.mg_per_kg * kilograms * (100 + given.rounding_percent)
+        return _Said("over", words, Tier.REMARK if rounded and single <= row.max_mg else Tier.ORDINARY)
     if single > row.max_mg:
         return _Said("adult", {"dose": f"{single:f} mg", "limit": f"{row.max_mg:f} mg"})
     return None if kilograms else _Said("no_weight", {}, Tier.REMARK, ("weight",))
