@@ -1,4 +1,5 @@
-"""Text of a record on its way into a prompt: hidden characters gone, control tokens and boundaries neutralised, length capped.
+"""Text of a record on its way into a prompt: hidden characters gone, control tokens and boundaries neutralised, what names
+somebody masked, length capped.
 
 Nothing here decides whether a text is hostile (grounding/language/suspicion.py does); this makes it harmless as bytes of a prompt.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 
 from cds_service.grounding.language.suspicion import revealed
+from cds_service.models.prompting.identifying import masked
 
 LINE = 320  # characters of one value in a prompt
 
@@ -36,5 +38,5 @@ def clean(text: str, boundary: str = "", limit: int = LINE) -> str:
             plain = _TEMPLATE.sub(" ", plain)
         plain = _RULER.sub(r"\1", plain)
         plain = _UNUSED.sub(r"unused \1", plain)
-    plain = " ".join(plain.split())
+    plain = masked(" ".join(plain.split()))
     return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
