@@ -148,7 +148,7 @@ def _eight_bit(slices: list[_Slice], kind: Kind, request: Render) -> Any:
             )
     elif kind == "radiograph":
         for each in slices:
-            yield pixels.grey(each.image, each.frame, request.voi)
+            yield pixels.acquired_grey(each.image, each.frame, request.voi)
     else:
         for each in slices:
             yield pixels.colour(each.image, each.frame)

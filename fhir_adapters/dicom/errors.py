@@ -17,7 +17,9 @@ DicomError
 │   ├── UnsupportedSyntax         a transfer syntax nothing here decodes, by name
 │   ├── UnsupportedPixels         a photometric interpretation or sample layout nothing here reads, by name
 │   ├── NoSuchFrame               the frame asked for does not exist
-│   └── NotCalibrated             CT without rescale values: its numbers are not Hounsfield units
+│   ├── NotCalibrated             CT without rescale values: its numbers are not Hounsfield units
+│   ├── OtherUnits                CT whose rescaled numbers are no Hounsfield units: maps of iodine, density, atomic number
+│   └── Converted                 more bits than its grey values fill: an eight-bit picture, no radiograph
 └── WorkerFault                   the decode process did not finish; it is replaced
     ├── WorkerDied                killed or crashed
     ├── WorkerTimedOut            took longer than its time, or than the deadline
@@ -163,6 +165,20 @@ class NotCalibrated(BadObject):
 
     title = "CT without rescale slope and intercept"
     code = "no-rescale"
+
+
+class OtherUnits(BadObject):
+    """The rescale type (0028,1054) names other units."""
+
+    title = "CT values in other units than Hounsfield's"
+    code = "other-units"
+
+
+class Converted(BadObject):
+    """``detail`` says how many grey values there are."""
+
+    title = "converted from an eight-bit picture, not acquired as a radiograph"
+    code = "not-acquired"
 
 
 class WorkerFault(DicomError):

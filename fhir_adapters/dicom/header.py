@@ -64,6 +64,9 @@ def read(data: bytes, limits: Limits) -> tuple[Header, FileDataset]:
             raise UnsupportedPixels(f"{header.shape.bits_allocated} bits a sample")
         known = syntax(header.transfer_syntax, header.bits_stored)
         if not known.codec:
+            high = dataset.get("HighBit")
+            if high is not None and number(high) != header.bits_stored - 1:  # PS3.5 §8.1.1
+                raise UnsupportedPixels(f"{header.bits_stored} bits stored up to bit {number(high)}")
             length, present = _pixel_bytes(data, stream.tell(), header.transfer_syntax)
             check_native_length(header.shape, length, present)
     return header, dataset

@@ -18,9 +18,9 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 
-from fhir_adapters.dicom import codestream
+from fhir_adapters.dicom import codestream, paddings
 from fhir_adapters.dicom.description import Header
-from fhir_adapters.dicom.errors import Malformed, NoSuchFrame, NotCalibrated, UnsupportedPixels
+from fhir_adapters.dicom.errors import Converted, Malformed, NoSuchFrame, NotCalibrated, OtherUnits, UnsupportedPixels
 from fhir_adapters.dicom.header import code, group, number
 from fhir_adapters.dicom.limits import Limits, check_expansion
 from fhir_adapters.dicom.modes import Voi
@@ -31,6 +31,10 @@ Values = NDArray[np.float32]
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"})
 PERCENTILES = (0.5, 99.5)
+OF_HOUNSFIELD = ("", "HU", "US")  # RescaleType; US, unspecified, is what older CTs write
+AIR, BONE = -1000.0, 3000.0  # HU; padding beyond is no tissue, within it is not told from tissue
+SAMPLE = 65_536  # pixels looked at to count grey values
+FEW = 1024  # pixels of an image too small to tell anything by their count
 BLOCK = 256  # rows looked up or counted at once: numpy widens each index to 8 bytes, four times a whole film
 
 
@@ -76,22 +80,37 @@ def stored(image: Object, frame: int) -> NDArray[Any]:
 
 
 def hounsfield(image: Object, frame: int) -> Values:
-    """Hounsfield units of one CT frame. NotCalibrated without both rescale values, for the frame or the object."""
+    """Hounsfield units of one CT frame, padding far beyond tissue as air.
+
+    NotCalibrated without both rescale values, for the frame or the object; OtherUnits where these lead to others: dual-energy
+    maps of iodine, density or effective atomic number are CT objects too (PS3.3 C.11.1.1.2).
+    """
     if image.header.photometric not in GREY:
         raise UnsupportedPixels("CT in colour")
     scale = rescale(image.dataset, frame)
     if scale is None:
         raise NotCalibrated
-    return stored(image, frame).astype(np.float32) * np.float32(scale[0]) + np.float32(scale[1])
+    if _rescale_type(image.dataset, frame) not in OF_HOUNSFIELD:
+        raise OtherUnits
+    pixels = stored(image, frame)
+    units = pixels.astype(np.float32) * np.float32(scale[0]) + np.float32(scale[1])
+    padding = paddings.of_pixels(image.dataset, image.header, pixels)
+    if padding is not None:
+        units[padding & ((units < AIR) | (units > BONE))] = AIR
+    return units
 
 
 def modality_values(image: Object, frame: int) -> Values:
-    """Values after the modality LUT of one grey frame; stored values where the object has none."""
+    """Values after the modality LUT of one grey frame; stored values where the object has none. Padding is the lowest."""
     if image.header.photometric not in GREY:
         raise UnsupportedPixels("colour where grey values are needed")
     pixels = stored(image, frame)
     low, table = _modality_table(image, frame)
-    return np.take(table, pixels.astype(np.int32) - low).astype(np.float32)
+    values = np.take(table, pixels.astype(np.int32) - low).astype(np.float32)
+    padding = paddings.of_pixels(image.dataset, image.header, pixels)
+    if padding is not None and padding.any() and not padding.all():
+        values[padding] = values[~padding].min()
+    return values
 
 
 def rescale(dataset: Dataset, frame: int) -> tuple[float, float] | None:
@@ -105,12 +124,38 @@ def rescale(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     return None
 
 
+def _rescale_type(dataset: Dataset, frame: int) -> str:
+    holder = group(dataset, "PixelValueTransformationSequence", frame)
+    return code(dataset.get("RescaleType") or (holder.get("RescaleType") if holder is not None else ""))
+
+
+def acquired_grey(image: Object, frame: int, voi: Voi = "full-range") -> tuple[Bytes, list[str]]:
+    """``grey`` of what a detector took: Converted where more than eight bits hold no more values than eight can."""
+    pixels = stored(image, frame)
+    if image.header.bits_stored > 8 and image.header.conversion != "DF" and pixels.size >= FEW:
+        step = max(int((pixels.size / SAMPLE) ** 0.5), 1)
+        levels = len(np.unique(pixels[::step, ::step]))  # of all pixels only where these are suspicious
+        if 2 < levels <= 256 and (levels := _levels(pixels)) <= 256:
+            raise Converted(f"{levels} grey values in {image.header.bits_stored} bits")
+    return _shown(image, frame, voi, pixels)
+
+
+def _levels(pixels: NDArray[Any]) -> int:
+    seen = np.zeros(65_536, dtype=np.bool_)
+    for top in range(0, len(pixels), BLOCK):
+        seen[pixels[top : top + BLOCK].astype(np.uint16)] = True
+    return int(seen.sum())
+
+
 def grey(image: Object, frame: int, voi: Voi = "full-range") -> tuple[Bytes, list[str]]:
     """8-bit grey as it is to be looked at (more is brighter), with the steps taken."""
-    pixels = stored(image, frame)
+    return _shown(image, frame, voi, stored(image, frame))
+
+
+def _shown(image: Object, frame: int, voi: Voi, pixels: NDArray[Any]) -> tuple[Bytes, list[str]]:
     low, values = _modality_table(image, frame)
     steps = [_modality_step(image, frame)]
-    padding = _padding(image, low, len(values))
+    padding = paddings.of_values(image.dataset, image.header, low, len(values))
     index = pixels if low == 0 else np.subtract(pixels, low, dtype=np.int32)
     used = _used(index, padding, len(values), image.dataset.get("ModalityLUTSequence") is None)
     shown, how = _window(image, frame, values, used, voi, index)
@@ -167,6 +212,8 @@ def _modality_step(image: Object, frame: int) -> str:
 
 def _lookup(item: Dataset, values: Values, signed: bool) -> Values:
     """A LUT sequence item (PS3.3 C.11.1.1): values below its first entry take the first, above its last the last."""
+    if len(item.get("LUTDescriptor") or ()) != 3 or not item.get("LUTData"):
+        raise Malformed("a lookup table without its data")
     entries, first, _bits = (number(part) for part in item.LUTDescriptor)
     entries = entries or 65536
     if signed and first > 32767:
@@ -178,18 +225,6 @@ def _lookup(item: Dataset, values: Values, signed: bool) -> Values:
     if len(table) < entries:
         raise Malformed("a lookup table shorter than it says")
     return table[np.clip(values - first, 0, entries - 1).astype(np.int64)]
-
-
-def _padding(image: Object, low: int, size: int) -> NDArray[np.bool_] | None:
-    """Which stored values are padding (PS3.3 C.7.5.1.1.2), as a mask over the table."""
-    value = image.dataset.get("PixelPaddingValue")
-    if value is None:
-        return None
-    limit = image.dataset.get("PixelPaddingRangeLimit", value)
-    first, last = sorted((number(value) - low, number(limit) - low))
-    mask = np.zeros(size, dtype=np.bool_)
-    mask[max(first, 0) : max(last + 1, 0)] = True
-    return mask
 
 
 def _used(index: NDArray[Any], padding: NDArray[np.bool_] | None, size: int, monotone: bool) -> NDArray[np.int64]:
@@ -246,7 +281,7 @@ def _embedded(image: Object, frame: int, values: Values, pixels: NDArray[Any]) -
     place = _voi_of(image, frame)
     if place is not None:
         if sequence := place.get("VOILUTSequence"):
-            looked = _lookup(sequence[0], values, image.header.signed)
+            looked = _lookup(sequence[0], values, image.header.signed or bool(values.min() < 0))
             bits = number(sequence[0].LUTDescriptor[2]) or 8
             return np.round(looked * (255 / (2**bits - 1))).clip(0, 255).astype(np.uint8), "VOI lookup table applied"
         centre, width = _first(place.get("WindowCenter")), _first(place.get("WindowWidth"))

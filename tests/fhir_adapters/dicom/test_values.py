@@ -9,8 +9,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from fhir_adapters.dicom import header, pixels
-from fhir_adapters.dicom.errors import NotCalibrated, UnsupportedPixels
+from fhir_adapters.dicom import header, paddings, pixels
+from fhir_adapters.dicom.errors import Converted, Malformed, NotCalibrated, OtherUnits, UnsupportedPixels
 from fhir_adapters.dicom.limits import Limits
 from tests.fhir_adapters.dicom.made import dicom
 
@@ -114,3 +114,69 @@ def test_the_window_of_a_frame_is_found_in_its_functional_group() -> None:
 def test_pixels_of_more_than_sixteen_bits_are_refused_by_name(changes: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedPixels, match="bits a sample"):
         opened(dicom(np.zeros((16, 16), np.uint32), **changes))
+
+
+@pytest.mark.parametrize("kind", ["OD", "MGML", "Z_EFF", "ED", "HU_MOD", "PCT"])
+def test_a_ct_map_in_other_units_is_not_taken_for_hounsfield_units(kind: str) -> None:
+    with pytest.raises(OtherUnits):
+        pixels.hounsfield(opened(dicom(modality="CT", RescaleType=kind)), 0)
+    shared = item(
+        PixelValueTransformationSequence=Sequence([item(RescaleSlope=1, RescaleIntercept=0, RescaleType=kind)])
+    )
+    with pytest.raises(OtherUnits):
+        pixels.hounsfield(enhanced(SharedFunctionalGroupsSequence=Sequence([shared])), 0)
+
+
+def test_the_high_bit_of_uncompressed_pixels_is_one_less_than_their_bits() -> None:
+    shifted = (np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)) << 4
+    with pytest.raises(UnsupportedPixels, match="12 bits stored up to bit 15"):
+        opened(dicom(shifted, HighBit=15))
+
+
+def padded(value: int, modality: str, **changes: Any) -> pixels.Object:
+    """The upper eighth is padding, the rest runs from 0 to 2000."""
+    values = np.linspace(0, 2000, 64 * 48).reshape(64, 48).astype(np.int16)
+    values[:8] = value
+    given = {"BitsStored": 16, "HighBit": 15, "PixelPaddingValue": value, "RescaleSlope": 1, "RescaleIntercept": 0}
+    return opened(dicom(values, modality, **(given | changes)))
+
+
+def test_padding_of_a_ct_beyond_tissue_is_air_and_within_it_is_left() -> None:
+    assert pixels.hounsfield(padded(32767, "CT"), 0)[0, 0] == -1000
+    assert pixels.hounsfield(padded(-32768, "CT"), 0)[0, 0] == -1000
+    assert pixels.hounsfield(padded(40, "CT"), 0)[0, 0] == 40  # a header may be wrong: no hole is made in a liver
+
+
+def test_padding_does_not_stretch_the_grey_values_of_an_mr() -> None:
+    values = pixels.modality_values(padded(-32768, "MR"), 0)
+    assert values[0, 0] == values.min() == values[8:].min() > 0
+
+
+def test_padding_written_as_unsigned_beside_signed_pixels_is_read_as_signed() -> None:
+    data = dicom(np.full((8, 8), -2000, np.int16), BitsStored=16, HighBit=15, PixelPaddingValue=-2000)
+    wrong = data.replace(b"\x28\x00\x20\x01SS", b"\x28\x00\x20\x01US")
+    assert wrong != data
+    image = opened(wrong)
+    found = paddings.of_pixels(image.dataset, image.header, pixels.stored(image, 0))
+    assert found is not None
+    assert found.all()
+
+
+def test_a_voi_table_over_negative_values_begins_where_it_says() -> None:
+    table = item(LUTDescriptor=[4096, 65536 - 1024, 12], LUTData=np.arange(4096, dtype="<u2").tobytes())
+    image = opened(dicom(RescaleSlope=1, RescaleIntercept=-1024, VOILUTSequence=Sequence([table])))
+    shown, _ = pixels.grey(image, 0, "embedded")
+    assert (int(shown[8, 0]), int(shown[-1, -1])) == (32, 255)
+
+
+def test_a_lookup_table_without_its_data_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        pixels.grey(opened(dicom(ModalityLUTSequence=Sequence([item()]))), 0)
+
+
+def test_a_picture_of_eight_bits_in_twelve_is_no_radiograph_whatever_its_header_says() -> None:
+    photo = (np.arange(64 * 48) % 256).reshape(64, 48).astype(np.uint16) << 4
+    with pytest.raises(Converted, match="256 grey values in 12 bits"):
+        pixels.acquired_grey(opened(dicom(photo)), 0)
+    assert pixels.acquired_grey(opened(dicom(photo, ConversionType="DF")), 0)[0].any()
+    assert pixels.acquired_grey(opened(dicom()), 0)[0].any()
