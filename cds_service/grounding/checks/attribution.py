@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from cds_service.grounding.checks.anchors import bits
 from cds_service.grounding.checks.vocabulary import Fault, Mention
-from cds_service.grounding.evidence.evidence import Evidence
+from cds_service.grounding.evidence.evidence import Evidence, details
 from cds_service.grounding.evidence.source import source
-from cds_service.grounding.language.lexicon import CAUSES, Kind
+from cds_service.grounding.language.lexicon import CAUSES, SHORT_FORMS, Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Allergy, Event
@@ -61,11 +61,12 @@ def _astray(
 
 
 def _headed(read: Sequence[Token], mention: Mention, cited: Sequence[Evidence], of_kind: int) -> int:
-    """Mask of the entries whose own name (not their text) a mention uses."""
+    """Mask of the entries that a mention names: by words of their name alone, or by all of it."""
     words = {read[i].payload for i in range(mention.first, mention.last + 1) if read[i].kind == Kind.CONTENT}
     mask = 0
     for place in bits(mention.mask & of_kind):
-        if not words.isdisjoint(source(cited[place].fact.label).affirmed):
+        name, told = source(cited[place].fact.label).affirmed, details(cited[place].fact)
+        if not words.isdisjoint(name) and (words.isdisjoint(told - name) or name - SHORT_FORMS.keys() <= words):
             mask |= 1 << place
     return mask
 

@@ -11,12 +11,12 @@ from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, name_words
 from cds_service.grounding.evidence.figures import Figure, bounds, compared, differs, is_limit, is_range, matching
-from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, Kind
+from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, SIGNS, Kind
+from cds_service.grounding.language.measures import same
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Medication, Reading
 
-_SIGNS = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
 _COUNTED = frozenset(["readings", "results", "values", "measurements", "times", "occasions", "entries"])
 _KINDS = frozenset().union(*KIND_WORDS.values())
 _LIMIT_KINDS = (Kind.NUMBER, Kind.UNIT, Kind.COLON)
@@ -45,7 +45,18 @@ def anchor_numbers(
             return found
         if found:
             anchors.append(Anchor(position, position, "value", found))
-    return anchors
+    strange = _strange_unit(read, cited)
+    return (Reason.UNIT, strange) if strange else anchors
+
+
+def _strange_unit(read: Sequence[Token], cited: Sequence[Evidence]) -> str:
+    """A unit in parentheses, away from its numbers, must be that of a cited reading."""
+    for position, token in enumerate(read):
+        if token.kind == Kind.UNIT and position and read[position - 1].word == "(":
+            unit = str(token.payload)
+            if not any(unit == e.unit or same(Decimal(1), unit, Decimal(1), e.unit) for e in cited):
+                return token.word
+    return ""
 
 
 def _number(
@@ -61,7 +72,7 @@ def _number(
             masks[position] = named
             return 0
     before = read[position - 1].kind if position else Kind.LIGHT
-    figure = Figure(text, unit, _SIGNS.get(before, ""), before == Kind.ABOUT)
+    figure = Figure(text, unit, SIGNS.get(before, ""), before == Kind.ABOUT)
     if _limit_context(read, position):
         return _limit(read, position, figure, cited)
     found = matching(figure, cited)
@@ -99,7 +110,9 @@ def _otherwise(
         return 0
     if span:
         return 0 if span_holds(text, span, "ago" in after, cited, desk) else (Reason.NUMBER, text)
-    if not figure.unit and (_count_holds(read, position, text, cited) or _as_many(position, masks, text, cited, desk)):
+    if not figure.unit and (
+        _count_holds(read, position, text, cited) or _as_many(read, position, masks, text, cited, desk)
+    ):
         return 0
     if figure.unit and matching(figure._replace(unit=""), cited):
         return Reason.UNIT, f"{text} {figure.unit}"
@@ -129,7 +142,7 @@ def _in_name(text: str, position: int, masks: Sequence[int], cited: Sequence[Evi
 
 
 def _limit_context(read: Sequence[Token], position: int) -> bool:
-    if position and read[position - 1].kind in _SIGNS:
+    if position and read[position - 1].kind in SIGNS:
         position -= 1
     for at in range(position - 1, max(position - 7, -1), -1):
         token = read[at]
@@ -146,7 +159,7 @@ def _limit(read: Sequence[Token], position: int, figure: Figure, cited: Sequence
         return Reason.NUMBER, figure.text  # "ref <5" is an upper limit
     if figure.sign:
         return 0
-    signs = [_SIGNS[t.kind] for t in read[max(position - 6, 0) : position] if t.kind in _SIGNS]
+    signs = [SIGNS[t.kind] for t in read[max(position - 6, 0) : position] if t.kind in SIGNS]
     if not any(is_limit(figure, e) for e in cited):
         beside = matching(figure, cited) if read[position - 1].word == "(" else 0  # "within range (0.8 mmol/L)"
         return beside or (Reason.NUMBER, figure.text)
@@ -161,8 +174,12 @@ def _count_holds(read: Sequence[Token], position: int, text: str, cited: Sequenc
     return counted and text == str(len(cited))
 
 
-def _as_many(position: int, masks: Sequence[int], text: str, cited: Sequence[Evidence], desk: Desk) -> bool:
+def _as_many(
+    read: Sequence[Token], position: int, masks: Sequence[int], text: str, cited: Sequence[Evidence], desk: Desk
+) -> bool:
     """ "One previous caesarean section": as many entries of that name as the prompt holds, all of them cited."""
+    if not read[position].word.isalpha() or (position and masks[position - 1]):
+        return False  # "type 1 diabetes" counts nothing
     named = next((mask for mask in masks[position + 1 : position + 4] if mask), 0)
     facts = [cited[i].fact for i in bits(named)]
     if not facts or any(isinstance(fact, Reading | Medication) for fact in facts) or text != str(len(facts)):

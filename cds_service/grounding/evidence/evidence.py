@@ -138,6 +138,14 @@ def name_words(fact: Fact) -> frozenset[str]:
     return words - SHORT_FORMS.keys() or words
 
 
+def details(fact: Fact) -> frozenset[str]:
+    """Words of what an entry tells beside its name: a report's text, an allergy's reactions."""
+    texts = (
+        fact.manifestations if isinstance(fact, Allergy) else (fact.text[:SHOWN],) if isinstance(fact, Event) else ()
+    )
+    return frozenset().union(*(source(text).affirmed | source(text).denied for text in texts))
+
+
 def told(fact: Fact) -> tuple[frozenset[str], ...]:
     """The clauses of a report's or note's text, where there are several; () else."""
     clauses = source(fact.text[:SHOWN]).clauses if isinstance(fact, Event) and fact.text else ()

@@ -51,20 +51,18 @@ def _states(figure: Figure, evidence: Evidence) -> bool:
             return figure.sign == fact.comparator
         if figure.unit and figure.unit != evidence.unit and not fact.comparator and not figure.sign:
             return _converted(figure, fact)
-    if figure.sign:
-        return False
+    said = f"{figure.sign}{figure.text}"
     if figure.unit:
         return any(
-            (figure.text, figure.unit) in each.quantities or _stepped(figure, each.quantities)
-            for each in evidence.sources
+            (said, figure.unit) in each.quantities or _stepped(figure, each.quantities) for each in evidence.sources
         )
-    return any(figure.text in each.numbers for each in evidence.sources)
+    return any(said in each.numbers for each in evidence.sources)
 
 
 def _stepped(figure: Figure, quantities: Iterable[tuple[str, str]]) -> bool:
     """0.5 g of a dosage of 500 mg."""
     said = Decimal(figure.text)
-    return any(
+    return not figure.sign and any(
         unit[0] != "#" and number.replace(".", "", 1).isdecimal() and same(said, figure.unit, Decimal(number), unit)
         for number, unit in quantities
     )

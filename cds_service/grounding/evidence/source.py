@@ -8,7 +8,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import HEDGES, SHORT_FORMS, Kind, stem
+from cds_service.grounding.language.lexicon import HEDGES, SHORT_FORMS, SIGNS, Kind, stem
 from cds_service.grounding.language.suspicion import revealed, suspicious
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token, sentence
 
@@ -29,7 +29,7 @@ class Source(Struct, frozen=True, kw_only=True):
     plain: bool = False  # quotable, and claims nothing beyond its name: no negation, tense, direction
     quotable: bool = False  # clean, and without words that are never shown
     hedged: frozenset[str] = _NOTHING  # affirmed words that stand only beside "possible", "rule out", "risk of" …
-    clauses: tuple[frozenset[str], ...] = ()  # its words clause by clause, whatever their polarity
+    clauses: tuple[frozenset[str], ...] = ()  # its words and numbers ('#60') clause by clause, whatever their polarity
     empty_denial: bool = False  # is nothing but a denial: 'Negative', 'Not detected', 'None'
 
 
@@ -90,6 +90,8 @@ def _clauses(read: list[Token]) -> tuple[frozenset[str], ...]:
             if own:
                 found.append(frozenset(own))
             own = set()
+        elif token.kind == Kind.NUMBER:
+            own.add(f"#{token.payload.a}")  # type: ignore[attr-defined]
         elif token.kind not in _WORDLESS:
             own.update(_stem(token, part) for part in token.word.split())
     return tuple(found)
@@ -127,11 +129,16 @@ def _shortened(words: set[str]) -> frozenset[str]:
 
 def _numbers(read: list[Token]) -> list[str]:
     found = []
-    for token in read:
+    for position, token in enumerate(read):
         if isinstance(token.payload, Numeral) and token.payload.shape in ("number", "range", "pair", "ratio"):
-            found += [part for part in token.payload[1:] if part]
-            found.append(token.word)
+            sign = _sign(read, position)
+            found += [f"{sign}{part}" for part in (*token.payload[1:], token.word) if part]
     return found
+
+
+def _sign(read: list[Token], position: int) -> str:
+    """The comparator before a number: what is said to be less than 50 is not 50."""
+    return SIGNS.get(read[position - 1].kind, "") if position else ""
 
 
 def _quantities(read: list[Token]) -> list[tuple[str, str]]:
@@ -140,8 +147,9 @@ def _quantities(read: list[Token]) -> list[tuple[str, str]]:
     for position, token in enumerate(read):
         if token.kind not in (Kind.UNIT, Kind.SPAN):
             continue
-        before = read[position - 1] if read[position - 1].kind == Kind.NUMBER else read[position - 2]
+        at = position - 1 if read[position - 1].kind == Kind.NUMBER else position - 2
+        before = read[at]
         unit = str(token.payload) if token.kind == Kind.UNIT else f"#{token.payload}"
         if isinstance(before.payload, Numeral):
-            found += [(part, unit) for part in before.payload[1:] if part]
+            found += [(f"{_sign(read, at)}{part}", unit) for part in before.payload[1:] if part]
     return found

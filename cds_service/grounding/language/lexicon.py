@@ -174,6 +174,7 @@ def _inverse(table: Mapping[str, Any]) -> dict[str, str]:
     return {word: key for key, listed in table.items() if key != "reviewed" for word in listed.split()}
 
 
+SIGNS: Mapping[int, str] = {Kind.OVER: ">", Kind.UNDER: "<", Kind.AT_LEAST: ">=", Kind.AT_MOST: "<="}
 WORDS = _single_words()
 PHRASES = _phrases()
 PHRASE_STARTS = frozenset(first for first, _ in PHRASES)

@@ -89,6 +89,9 @@ class Sentence:
         for position in self.numbers:
             _beside_number(read, position)
         for position in range(1, len(read)):
+            if read[position - 1][2] == "(" and "/" in read[position][2] and _is_unit(read[position][2]):
+                unit = read[position][2]  # "from 198 to 112 (10^9/L)"
+                read[position] = Token(Kind.UNIT, UNITS.get(unit, unit), unit)
             if read[position][0] == Kind.CONTENT and read[position][2] in MONTHS and read[position - 1][2] in _IN_MONTH:
                 read[position] = Token(Kind.MONTH, MONTHS[read[position][2]], read[position][2])
         self.kinds = {token[0] for token in read}
