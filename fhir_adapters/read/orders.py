@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from fhir_adapters.read.resources import ANY, VIEW_OF, LooseBundle
+from fhir_adapters.read.resources import ANY, VIEW_OF, LooseBundle, LooseEntry
 from fhir_adapters.read.tolerant import loose, rebuild
 from fhir_adapters.read.view import View
 
@@ -30,8 +30,17 @@ class OrderView(Struct, frozen=True, gc=False):
     fault: str = ""
 
 
+class OddEntry(LooseEntry, gc=False):
+    """An entry, or a resource in its place."""
+
+    resourceType: str | None = None  # noqa: N815
+
+
+NOTHING = (b"", b"null")
 BUNDLE = msgspec.json.Decoder(LooseBundle)
 LIST = msgspec.json.Decoder(list[Raw])
+MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+ENTRY = msgspec.json.Decoder(OddEntry)
 HEAD = msgspec.json.Decoder(Head)
 
 
@@ -46,15 +55,36 @@ def _bodies(raw: bytes) -> list[tuple[str, Raw]]:
     try:
         bundle = BUNDLE.decode(raw)
     except (ValueError, RecursionError):
-        pass
-    else:
-        if bundle.resourceType not in (None, "Bundle") or (bundle.resourceType is None and bundle.entry is None):
-            return [("", Raw(raw))]
-        return [(e.fullUrl or "", e.resource) for e in bundle.entry or () if bytes(e.resource) not in (b"", b"null")]
-    try:
-        return [("", body) for body in LIST.decode(raw)]
-    except (ValueError, RecursionError):
+        return _loose_bodies(raw)
+    if bundle.resourceType not in (None, "Bundle") or (bundle.resourceType is None and bundle.entry is None):
         return [("", Raw(raw))]
+    bodies = [(entry.fullUrl or "", entry.resource) for entry in bundle.entry or ()]
+    return bodies if all(bytes(body) not in NOTHING for _, body in bodies) else _loose_bodies(raw)
+
+
+def _loose_bodies(raw: bytes) -> list[tuple[str, Raw]]:
+    """A list, or a Bundle with odd entries: an odd one spoils no other, and none of them gets lost."""
+    try:
+        entries = LIST.decode(raw)
+    except (ValueError, RecursionError):
+        try:
+            entries = LIST.decode(MEMBERS.decode(raw)["entry"])
+        except (ValueError, RecursionError, KeyError):
+            return [("", Raw(raw))]
+    return [body for entry in entries if (body := _unwrapped(entry)) is not None]
+
+
+def _unwrapped(entry: Raw) -> tuple[str, Raw] | None:
+    """What an entry holds; the entry itself where it is no wrapper; None for a null and an empty one."""
+    if bytes(entry) in (*NOTHING, b"{}"):
+        return None
+    try:
+        found = ENTRY.decode(entry)
+    except (ValueError, RecursionError):
+        return "", entry
+    if found.resourceType is not None or bytes(found.resource) == b"":
+        return "", entry
+    return None if bytes(found.resource) in NOTHING else (found.fullUrl or "", found.resource)
 
 
 def _order(url: str, raw: Raw) -> OrderView:

@@ -91,6 +91,27 @@ def test_row_54_forty_mixed_drafts_are_forty_orders_each_with_its_own_verdict() 
     assert all(NEITHER in o.note for o in made if o.resource_type == "MedicationRequest")
 
 
+AMOXICILLIN = {"resourceType": "MedicationRequest", "id": "a", "medicationCodeableConcept": {"text": "amoxicillin"}}
+
+
+@pytest.mark.parametrize(
+    ("drafts", "labels"),
+    [
+        ({"resourceType": "Bundle", "entry": [AMOXICILLIN]}, ["amoxicillin"]),
+        ({"resourceType": "Bundle", "entry": [None, {"resource": None}, {"resource": AMOXICILLIN}]}, ["amoxicillin"]),
+        ({"resourceType": "Bundle", "entry": ["x", {"resource": AMOXICILLIN}]}, ["Order not named", "amoxicillin"]),
+        ({"entry": [{"fullUrl": 7, "resource": AMOXICILLIN}, AMOXICILLIN]}, ["Order not named", "amoxicillin"]),
+        ([{"resource": AMOXICILLIN}, AMOXICILLIN], ["amoxicillin", "amoxicillin"]),
+        ({"resourceType": "Bundle", "entry": [{"request": {"method": "DELETE"}}]}, ["Order not named"]),
+        ({"resourceType": "Bundle", "entry": AMOXICILLIN}, ["Bundle not named"]),
+        ({"resourceType": "Bundle"}, []),
+    ],
+)
+def test_odd_entries_spoil_no_draft_beside_them_and_none_gets_lost(drafts: Any, labels: list[str]) -> None:
+    made = build("p1", {}, NOW, draft_orders=Raw(msgspec.json.encode(drafts))).orders
+    assert [order.label for order in made] == labels
+
+
 def test_drafts_are_numbered_behind_the_record_and_cited_by_their_own_id() -> None:
     (order,) = orders(SCAN)
     assert order.id == "F1"
