@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from cds_service.assessments.rows import OPEN
 from cds_service.db.models import assessment_job, executor
@@ -11,6 +11,14 @@ from cds_service.db.writer import replacing
 BEAT_S = 5.0
 STALE_S = 20.0  # silent this long: dead; its work is elsewhere within STALE_S + BEAT_S and a poll of the queue
 FORGET_MS = 24 * 3600 * 1000
+
+
+def ahead(connection: Connection, now: int) -> int:
+    """Milliseconds by which a shared database's clock is ahead of ``now``: hosts whose clocks differ must agree who is dead."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    seconds = connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one()
+    return int(seconds * 1000) - now
 
 
 def beat(connection: Connection, identity: str, now: int) -> None:

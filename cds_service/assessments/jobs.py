@@ -102,6 +102,7 @@ class Jobs:
         self._waiters: dict[str, asyncio.Event] = {}
         self._awaited: set[str] = set()  # keys among them that a call waits for
         self._depth = 0
+        self._ahead = 0  # milliseconds the database's clock is ahead of ours
 
     @property
     def ready(self) -> bool:
@@ -176,7 +177,7 @@ class Jobs:
         try:
             plain = await asyncio.to_thread(snapshot)
             sealed = self._store.seal_snapshot(key, plain)
-            round_ = await self._transact(lambda c: rows.add(c, key, task, sealed, self._store.now()))
+            round_ = await self._transact(lambda c: rows.add(c, key, task, sealed, self._now()))
             if not round_ or workflow is None:
                 self._count("assessment_jobs:joined", 1)
                 if await self._transact(partial(rows.ended, keys=[key])):
@@ -215,7 +216,8 @@ class Jobs:
 
     async def _run(self) -> None:
         """Launch, then beat and take over for as long as the application lives."""
-        await self._transact_patiently(partial(executors.beat, identity=self.executor, now=self._store.now()))
+        self._ahead = await self._transact_patiently(lambda c: executors.ahead(c, self._store.now()))
+        await self._transact_patiently(partial(executors.beat, identity=self.executor, now=self._now()))
         workflow = await self._durable.launch(self._from_thread)
         _log.info("jobs started", count=self._limits.slots)
         while True:
@@ -229,8 +231,8 @@ class Jobs:
             await asyncio.sleep(self._limits.beat_s)
 
     async def _beat(self, workflow: ModuleType) -> None:
-        now, stale = self._store.now(), int(self._limits.stale_s * 1000)
-
+        self._ahead = await self._transact(lambda c: executors.ahead(c, self._store.now()))
+        now, stale = self._now(), int(self._limits.stale_s * 1000)
         joined = list(self._waiters) if self._gateway.shared else []  # another process may run them
 
         def beat(connection: Any) -> tuple[set[str], int, list[rows.Open], list[rows.Open], list[str]]:
@@ -276,7 +278,7 @@ class Jobs:
 
     async def _attempt(self, key: str, last: bool) -> str:
         """One attempt: ``done``, how it was given up, or ``again``. Idempotent; never raises for what can go wrong with it."""
-        now = self._store.now()
+        now = self._now()
         try:
             job = await self._transact(lambda c: rows.begin(c, key, now))
             if job is None:
@@ -288,7 +290,7 @@ class Jobs:
             outcome = await self._traced(key, job)
             if isinstance(outcome, bytes):
                 sealed, expires_at = self._store.seal(key, outcome)
-                await self._transact(lambda c: rows.finish(c, key, sealed, expires_at, self._store.now()))
+                await self._transact(lambda c: rows.finish(c, key, sealed, expires_at, self._now()))
                 self._end(key, job.task, "done", "")
                 return "done"
             if outcome.again and not last:
@@ -304,7 +306,7 @@ class Jobs:
 
     async def _traced(self, key: str, job: rows.Job) -> bytes | NotMade:
         """See ``_made``; one span an attempt."""
-        waited = self._store.now() - job.queued_at
+        waited = self._now() - job.queued_at
         with self._tracing.job(self._askers.get(key), task=job.task, attempt=job.attempts, waited_ms=waited) as span:
             outcome = await self._made(key, job)
             if isinstance(outcome, bytes):
@@ -336,7 +338,7 @@ class Jobs:
             return NotMade("failed", "a fault of our own", again=True)
 
     async def _bury(self, key: str, task: str, state: str, reason: str) -> str:
-        if await self._transact(lambda c: rows.bury(c, key, state, reason, self._store.now())):
+        if await self._transact(lambda c: rows.bury(c, key, state, reason, self._now())):
             self._end(key, task, state, reason)
         else:  # it has ended elsewhere meanwhile
             self._release(key)
@@ -352,6 +354,10 @@ class Jobs:
         self._askers.pop(key, None)
         if (event := self._waiters.pop(key, None)) is not None:
             event.set()
+
+    def _now(self) -> int:
+        """Milliseconds since 1970 by the clock of the database, which all replicas share."""
+        return self._store.now() + self._ahead
 
     async def _transact(self, call: Callable[[Any], T]) -> T:
         return await self._gateway.run(call, deadline=asyncio.get_running_loop().time() + PATIENCE_S)

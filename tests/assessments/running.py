@@ -1,12 +1,15 @@
 """``python -m tests.assessments.running DATABASE_URL STATE_DIR SECONDS [KEY …]``: a process that runs jobs until it is killed.
 
-Queues the keys it is given, says ``ready`` once it can take work, and prints each key it finishes.
+Queues the keys it is given, says ``ready`` once it can take work, and prints each key it finishes. ``AHEAD_S``: how wrong its
+clock is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from pathlib import Path
 
 from cds_service.assessments.jobs import WARM, Jobs, Limits
@@ -34,7 +37,8 @@ async def main(database: str, state_dir: Path, seconds: float, keys: list[str]) 
         print(state, key, flush=True)
 
     limits = Limits(slots=4, beat_s=0.3, stale_s=1.5)
-    store = Store(Cipher([KEY]), ttl_s=3600)
+    wrong = float(os.environ.get("AHEAD_S", "0"))
+    store = Store(Cipher([KEY]), ttl_s=3600, clock=lambda: time.time() + wrong)
     jobs = Jobs(gateway, store, {"text": work}, url=jobs_url(database, state_dir), limits=limits, ended=ended)
     jobs.start()
     while not jobs.ready:  # noqa: ASYNC110 - dbos starts in a thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -34,9 +35,12 @@ TRIGGERS = {
 
 
 @contextmanager
-def process(url: str, folder: Path, *keys: str, seconds: float = 0.3) -> Iterator[subprocess.Popen[str]]:
+def process(
+    url: str, folder: Path, *keys: str, seconds: float = 0.3, ahead_s: float = 0
+) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.assessments.running", url, str(folder), str(seconds), *keys]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    clock = {**os.environ, "AHEAD_S": str(ahead_s)}
+    running = subprocess.Popen(command, cwd=ROOT, env=clock, stdout=subprocess.PIPE, text=True)
     try:
         yield running
     finally:
@@ -102,11 +106,13 @@ def test_a_service_killed_again_and_again_finishes_every_job_once(tmp_path: Path
 
 
 @pytest.mark.integration
-def test_the_work_of_a_dead_replica_is_taken_over_by_another(postgres: object, tmp_path: Path) -> None:
+def test_the_work_of_a_dead_replica_is_taken_over_by_another_whatever_their_clocks_say(
+    postgres: object, tmp_path: Path
+) -> None:
     url = postgres.database()  # type: ignore[attr-defined]
     engine = prepared(url)
     keys = [f"{number:032x}" for number in range(4)]
-    with process(url, tmp_path, *keys, seconds=30) as first:
+    with process(url, tmp_path, *keys, seconds=30, ahead_s=300) as first:
         until_ready(first)
         until = time.monotonic() + 60
         with engine.connect() as connection:
@@ -117,7 +123,7 @@ def test_the_work_of_a_dead_replica_is_taken_over_by_another(postgres: object, t
                 time.sleep(0.05)
                 connection.rollback()
     began = time.monotonic()
-    with process(url, tmp_path, seconds=0.05):
+    with process(url, tmp_path, seconds=0.05, ahead_s=-300):
         wait_for(engine, len(keys), 30)
         assert time.monotonic() - began < 30
         time.sleep(0.5)
