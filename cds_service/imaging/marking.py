@@ -12,6 +12,7 @@ from cds_service.models.families.square import GRID, Transform
 INK = (255, 214, 0)
 SHADE = (0, 0, 0)  # around lines and words: they are seen on white bone too
 WIDTH = 3  # pixels
+LETTERS = 36  # pixels high: the page shows the picture at two fifths of its size
 
 
 def marked(picture: Image.Image, transform: Transform, boxes: Sequence[Box]) -> Image.Image:
@@ -24,5 +25,5 @@ def marked(picture: Image.Image, transform: Transform, boxes: Sequence[Box]) -> 
         )
         pen.rectangle((x0, y0, x1, y1), outline=SHADE, width=WIDTH + 2)
         pen.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline=INK, width=WIDTH)
-        pen.text((x0 + 8, y0 + 6), box.structure, fill=INK, stroke_width=2, stroke_fill=SHADE, font_size=20)
+        pen.text((x0 + 8, y0 + 6), box.structure, fill=INK, stroke_width=2, stroke_fill=SHADE, font_size=LETTERS)
     return made

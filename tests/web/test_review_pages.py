@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from cds_service.drafts.draft import Accept, Draft, Person, Reject
+from cds_service.drafts.draft import Accept, Draft, Edit, Person, Reject
 from cds_service.imaging.read import Instance
 from cds_service.web.review import pages
 from cds_service.web.review.router import none_made
@@ -28,7 +28,9 @@ TAKEN = replace(
     ("draft", "said", "unsaid"),
     [
         (WAITING, "not reviewed", "Withdraw from the record"),
-        (TAKEN, "taken by X, not signed", "Accept as drafted"),
+        (TAKEN, "AI-drafted, accepted by X, not signed", "Accept as drafted"),
+        (replace(TAKEN, state="edited", decision=Edit(conclusion="Well.")), "Worded by X over an AI draft, not signed", "not reviewed"),
+        (replace(TAKEN, state="edited", decision=Edit(conclusion="Well.")), "not part of the report", "Accept as drafted"),
         (TAKEN, "Withdrawing marks the report", "Accepting files"),
         (replace(TAKEN, state="rejected", filed="entered-in-error", decision=Reject()), "rejected by X: do not use", "not reviewed"),
         (replace(TAKEN, filed="", report="", fault="the record timed out"), "Not finished: the record timed out", "In the record"),
