@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from cds_service.record import text
-from cds_service.record.coding import NOTHING, Coded, coded, texts
+from cds_service.record.coding import NOTHING, Coded, coded
 from cds_service.record.facts import Allergy
 from cds_service.record.problems import status_of
 from cds_service.record.scope import Scope, joined
-from cds_service.record.words import no_known
+from cds_service.record.words import no_known, reaction
 from fhir_adapters.read.allergy import AllergyIntoleranceView, ReactionView
 
 SEVERITIES = ("mild", "moderate", "severe")
@@ -75,10 +75,10 @@ def _label(name: Coded, substances: list[Coded]) -> str:
 
 def _manifestations(reactions: list[ReactionView] | None) -> tuple[str, ...]:
     said: list[str] = []
-    for reaction in (reactions or ())[:20]:
-        said += texts(reaction.manifestation) or (
-            [text.clean(reaction.description, 120)] if reaction.description else []
-        )
+    for each in (reactions or ())[:20]:
+        found = [coded(concept) for concept in (each.manifestation or ())[:10]]
+        named = [reaction(one.codes, one.label) for one in found if one.label]
+        said += named or ([text.clean(each.description, 120)] if each.description else [])
     return tuple(dict.fromkeys(s for s in said if s))
 
 

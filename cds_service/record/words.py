@@ -20,6 +20,7 @@ class Words(Struct, frozen=True):
     no_known: re.Pattern[str]
     no_known_kinds: dict[str, re.Pattern[str]]
     no_known_codes: dict[str, str]
+    reactions: dict[str, str]
     negated: re.Pattern[str]
     negated_codes: frozenset[str]
     family: re.Pattern[str]
@@ -43,6 +44,7 @@ def words() -> Words:
         no_known=_pattern(none["words"]),
         no_known_kinds={k: _pattern(none[f"{k}_words"]) for k in ("medication", "food", "environment")},
         no_known_codes=none["codes"],
+        reactions=data["reaction"],
         negated=_pattern(condition["negated"]),
         negated_codes=frozenset(condition["negated_codes"]),
         family=_pattern(condition["family"]),
@@ -70,6 +72,14 @@ def no_known(codes: Iterable[Code], label: str) -> str | None:
     if not words().no_known.search(label):
         return None
     return next((kind for kind, pattern in words().no_known_kinds.items() if pattern.search(label)), "")
+
+
+def reaction(codes: Iterable[Code], label: str) -> str:
+    """The label of a reaction, or the name of its code where the record gives no word for it."""
+    for code in codes:
+        if code.system == SNOMED and code.code == label:
+            return words().reactions.get(code.code, label)
+    return label
 
 
 def says_code_status(codes: Iterable[Code], *texts: str) -> bool:

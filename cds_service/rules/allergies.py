@@ -21,7 +21,11 @@ SEVERE = Phrases(
     dict.fromkeys(
         (
             "anaphylaxis", "anaphylactic", "anaphylactoid", "angioedema", "angio oedema", "laryngeal edema",
-            "laryngeal oedema", "airway", "bronchospasm", "stevens johnson", "stevens johnson syndrome", "sjs",
+            "laryngeal oedema", "airway", "bronchospasm", "wheezing", "wheeze", "shortness of breath", "dyspnea",
+            "dyspnoea", "difficulty breathing", "trouble breathing", "breathing difficulty", "respiratory distress",
+            "respiratory arrest", "throat tightness", "throat closing", "swelling of throat", "tongue swelling",
+            "swelling of tongue", "lip swelling", "swelling of lip", "swelling of lips", "facial swelling", "face swelling",
+            "swelling of face", "facial edema", "facial oedema", "stevens johnson", "stevens johnson syndrome", "sjs",
             "toxic epidermal necrolysis", "dress", "drug reaction with eosinophilia", "agranulocytosis",
             "cardiac arrest", "cardiorespiratory arrest", "hypotension", "shock", "throat swelling", "serum sickness",
             "hemolytic anemia", "haemolytic anaemia", "severe", "life threatening", "rhabdomyolysis", "collapse",

@@ -67,6 +67,14 @@ def test_an_unnamed_allergy_stays() -> None:
     assert (named.label, named.codes[0].code) == ("Penicillin G", "7980")
 
 
+def test_a_reaction_recorded_as_a_bare_code_is_named() -> None:
+    coded = {"coding": [{"system": SNOMED, "code": "39579001"}]}
+    worded = {"coding": [{"system": SNOMED, "code": "39579001", "display": "Anaphylactic reaction"}]}
+    unknown = {"coding": [{"system": SNOMED, "code": "1"}]}
+    reactions = [{"manifestation": [coded, worded, unknown]}]
+    assert allergy(reaction=reactions).manifestations == ("Anaphylaxis", "Anaphylactic reaction", "1")
+
+
 @pytest.mark.parametrize(
     ("name", "substances", "label"),
     [

@@ -83,13 +83,27 @@ def test_after_a_severe_delayed_reaction_all_beta_lactams_are_warned_about(react
     [
         (allergy("Penicillin", "Anaphylaxis"), Severity.CRITICAL),
         (allergy("Penicillin", severity="severe"), Severity.CRITICAL),
+        (allergy("Penicillin", "Shortness of breath"), Severity.CRITICAL),
+        (allergy("Penicillin", "Swelling of tongue"), Severity.CRITICAL),
+        (allergy("Penicillin", "Leg swelling"), Severity.WARNING),
         (allergy("Penicillin", criticality="high"), Severity.CRITICAL),
         (allergy("Penicillin", "Rash", severity="mild"), Severity.WARNING),
         (allergy("Penicillin"), Severity.WARNING),
         (allergy("Penicillin", "Nausea", type="intolerance"), Severity.INFO),
         (allergy("Penicillin", "Anaphylaxis", type="intolerance"), Severity.CRITICAL),
     ],
-    ids=["anaphylaxis", "severe", "high criticality", "mild", "unknown", "intolerance", "severe intolerance"],
+    ids=[
+        "anaphylaxis",
+        "severe",
+        "breath",
+        "tongue",
+        "leg",
+        "high criticality",
+        "mild",
+        "unknown",
+        "intolerance",
+        "severe intolerance",
+    ],
 )
 def test_the_tier_follows_the_reaction(made: Allergy, severity: Severity) -> None:
     finding = one(on_orders("allergy-drug", with_order(drug_order("Amoxicillin"), allergies=[made])))
