@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cds_service.grounding.language.suspicion import suspicious
 from cds_service.record import unmatched, wording
-from cds_service.record.facts import Reading, Reason, Record, Refusal
+from cds_service.record.facts import LACKING, Reading, Reason, Record, Refusal
 
 NAMED = 3  # results named for each reason
 NAMES = {
@@ -24,6 +24,13 @@ NAMES = {
     "ImagingStudy": "imaging studies",
     "ServiceRequest": "placed orders",
 }
+WEIGHTY = ("Observation", "AllergyIntolerance", "MedicationRequest", "Condition")
+
+
+def lacking(record: Record) -> list[str]:
+    """Of the parts that most findings come from those that were refused, failed or unreadable, weightiest first."""
+    lost = {absence.what for absence in record.absences if absence.reason in LACKING}
+    return [NAMES[what] for what in WEIGHTY if what in lost]
 
 
 def not_seen(record: Record) -> list[str]:

@@ -20,7 +20,7 @@ from cds_service.rules.catalogue import Finding, Severity
 from cds_service.services import assessed, cited, layout, newer, noted, options, templates
 from cds_service.services.assessed import BUDGET, Assessed
 from cds_service.services.chart import Chart, Charts
-from cds_service.services.not_seen import not_seen
+from cds_service.services.not_seen import lacking, not_seen
 from cds_service.services.service import Answer, Call, IssuedCard
 from cds_service.services.showing import Showing
 
@@ -126,7 +126,7 @@ def _summary_card(
         parts.append("**Not seen or not usable**\n\n" + "\n".join(f"- {escape(line)}" for line in gaps))
     uuid = uuid4()
     card = Card(
-        summary=_headline(statements, remarks, gaps, sheet.profile.summary_length),
+        summary=_headline(statements, remarks, gaps, lacking(record), sheet.profile.summary_length),
         indicator="info",
         source=Source(
             label=f"MedGemma CDS: {summary.label}",
@@ -171,13 +171,17 @@ def _remark(finding: Finding, sheet: layout.Sheet) -> str:
     return escape(f"{summary}{missing}") + (f" *({escape(printed)})*" if printed else "") + f" {escape(source)}"
 
 
-def _headline(statements: Sequence[Statement], remarks: Sequence[Finding], gaps: Sequence[str], limit: int) -> str:
+def _headline(
+    statements: Sequence[Statement], remarks: Sequence[Finding], gaps: Sequence[str], unseen: Sequence[str], limit: int
+) -> str:
+    """What findings come from and was not had stands first: whoever reads no further must not take it for looked at."""
+    first = f"Not seen: {', '.join(unseen)}. " if unseen else ""
     if remarks:
-        return layout.fit_list([f.summary.rstrip(".") for f in remarks], limit)
+        return layout.fit_list([f.summary.rstrip(".") for f in remarks], limit, first)
     if not statements:
         return layout.fit_list(gaps, limit, "Parts of the record could not be seen: ")
     said = [statement.text for statement in statements]
-    head = "From the record: "
+    head = f"{first}From the record: "
     if len(said) == 1 or len(head) + len(said[0]) + ROOM_FOR_COUNT <= limit:
         return layout.fit_list(said, limit, head, " ")
     return layout.fit_list([*said[0].rstrip(".").split("; "), *said[1:]], limit, head)
