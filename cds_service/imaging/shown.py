@@ -102,6 +102,11 @@ def covered(positions: Sequence[Triple | None], axes: tuple[Triple, Triple] | No
     return (covered, missing) if missing else (covered,)
 
 
+def listed(found: int, said: int) -> tuple[str, ...]:
+    """A warning where the server gives fewer images of a series than it says there are."""
+    return (f"the archive lists {found} of {said} images of the series",) if found < said else ()
+
+
 def taken(taken: int, of: int) -> tuple[str, ...]:
     """A step that says how many slices were left out, where some were."""
     return (f"{taken} of {of} slices taken, evenly",) if taken < of else ()

@@ -192,7 +192,7 @@ class Viewer:
     async def _volume(
         self, server: DicomWeb, study: str, candidates: list[qido.Series], check: PatientCheck | None, deadline: float
     ) -> Seen | Refused:
-        series, instances = await self._chosen(server, study, candidates[:VOLUME_SERIES], deadline)
+        series, instances, listed = await self._chosen(server, study, candidates[:VOLUME_SERIES], deadline)
         if not instances:
             return Refused(reason="no image for presentation in the study", code="no-image")
         positions = [i.position for i in instances]
@@ -202,21 +202,25 @@ class Viewer:
             [partial(_fetch, server, study, series.uid, i.uid, deadline) for i in picked], series.modality, deadline
         )
         steps = (how, *shown.taken(len(picked), len(order)))
-        return shown.seen(made, check, series, steps=steps, warnings=shown.covered(positions, instances[0].axes))
+        warnings = (*shown.listed(listed, series.instances), *shown.covered(positions, instances[0].axes))
+        return shown.seen(made, check, series, steps=steps, warnings=warnings)
 
     async def _chosen(
         self, server: DicomWeb, study: str, candidates: list[qido.Series], deadline: float
-    ) -> tuple[qido.Series, list[qido.Instance]]:
-        """The largest series of axial originals; where none has these, the nearest to it. All of one modality."""
-        found: list[tuple[qido.Series, list[qido.Instance]]] = []
+    ) -> tuple[qido.Series, list[qido.Instance], int]:
+        """The largest series of axial originals; where none has these, the nearest to it. All of one modality.
+
+        With its slices and how many images the server listed.
+        """
+        found: list[tuple[qido.Series, list[qido.Instance], int]] = []
         for each in [series for series in candidates if series.modality == candidates[0].modality]:
             instances = await server.instances(study, each.uid, deadline=deadline)
             if len(instances) > 1 and not any(i.position for i in instances) and len(instances) <= FILES:
                 instances = await server.metadata(study, each.uid, deadline=deadline) or instances
             slices = selection.volume(instances)
             if slices and not any(selection.unfit(slices)):
-                return each, slices
-            found.append((each, slices))
+                return each, slices, len(instances)
+            found.append((each, slices, len(instances)))
         return min(found, key=lambda one: (not one[1], selection.unfit(one[1])))
 
     async def _slices(self, fetches: Sequence[Fetch], modality: str, deadline: float) -> list[Rendered]:

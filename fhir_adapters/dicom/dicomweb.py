@@ -25,7 +25,7 @@ DICOM, DICOM_JSON = "application/dicom", "application/dicom+json"
 MULTIPART = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 SINGLE = f"{DICOM}; transfer-syntax=*"
 JSON_TYPES = frozenset({DICOM_JSON, "application/json"})
-PAGE = 500  # rows of a QIDO-RS page: read in about a millisecond
+PAGE = 200  # rows of a QIDO-RS page, read in about a millisecond; some servers refuse to give more
 OTHER_FORM = frozenset({400, 406, 415})  # what servers say to an Accept they do not know
 
 
@@ -139,7 +139,8 @@ class DicomWeb:
             for row in rows:
                 yield row
             offset += len(rows)
-            if not pages or len(rows) < PAGE or offset >= self._caps.rows:
+            last = len(rows) < PAGE and not _more(reply)
+            if not pages or last or offset >= self._caps.rows:
                 return
 
     async def _get(self, url: str, where: str, accept: str, deadline: float, cap: int) -> Reply:
@@ -172,6 +173,11 @@ class DicomWeb:
             )
         except http.FhirError as error:
             raise NotAnswered(error.reason) from None
+
+
+def _more(reply: Reply) -> bool:
+    """Whether the server gives fewer rows a page than asked for, and there are more of them (PS3.18 §8.3.4.4, Warning 299)."""
+    return reply.headers.get("warning", "").startswith("299")
 
 
 def _uid(value: str) -> str:

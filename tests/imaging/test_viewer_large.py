@@ -10,6 +10,7 @@ import numpy as np
 
 from cds_service.imaging.seen import Seen
 from fhir_adapters.dicom import multipart
+from fhir_adapters.dicom.dicomweb import PAGE
 from tests.fhir_adapters.dicom.made import dicom, ramp
 from tests.fhir_adapters.dicom.serving import Scripted, serving
 from tests.imaging.test_viewer_studies import is_p1, looking, soon
@@ -77,7 +78,7 @@ async def test_of_a_ct_of_five_thousand_slices_only_the_85_sampled_ones_are_fetc
     assert sorted(archive.fetched) == sampled
     objects = [path for path, _, _ in archive.asked if path.count("/") == 6]
     assert len(objects) == len(set(objects)) == 85
-    assert len(archive.asked) == 85 + 2 + COUNT // 500 + 1  # study, series, ten full pages and the empty one
+    assert len(archive.asked) == 85 + 2 + COUNT // PAGE + 1  # study, series, full pages and the empty one
     assert "85 of 5000 slices taken, evenly" in seen.steps
 
 

@@ -45,7 +45,7 @@ class TwoSeries(Scripted):
     def __init__(self) -> None:
         super().__init__()
         reconstruction = row(_0020000E=("UI", ["1.2.50.1"]), _00080060=("CS", ["CT"]), _00201209=("IS", [200]))
-        original = row(_0020000E=("UI", ["1.2.50.2"]), _00080060=("CS", ["CT"]), _00201209=("IS", [12]))
+        original = row(_0020000E=("UI", ["1.2.50.2"]), _00080060=("CS", ["CT"]), _00201209=("IS", [14]))
         self.answers["/studies"] = (200, JSON, json.dumps([study_row()]).encode())
         self.answers["/studies/1.2.50/series"] = (200, JSON, json.dumps([reconstruction, original]).encode())
         self._series("1.2.50.1", 200, ["DERIVED", "SECONDARY", "MPR"], CORONAL)
@@ -75,6 +75,7 @@ async def test_axial_originals_are_read_even_where_a_reconstruction_has_more_sli
     assert {instance.series_uid for instance in seen.instances} == {"1.2.50.2"}
     assert (len(seen.images), seen.plane) == (12, "axial")
     assert any("the slices cover 6 cm" in warning for warning in seen.warnings)
+    assert "the archive lists 12 of 14 images of the series" in seen.warnings
 
 
 async def test_a_folder_of_one_volume_is_read_whole_though_every_slice_has_its_own_acquisition_and_gaps_are_told(

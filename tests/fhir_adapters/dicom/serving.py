@@ -36,7 +36,7 @@ def door(base: str) -> Outbound:
 
 
 class Scripted:
-    """``answers``: path (without query) to (status, content type, body) or a list of these in turn."""
+    """``answers``: path (without query) to (status, content type, body, headers …) or a list of these in turn."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
@@ -48,6 +48,7 @@ class Scripted:
         answer = self.answers.get(scope["path"], (404, "text/plain", b""))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        status, kind, body = answer(scope["query_string"].decode()) if callable(answer) else answer
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind.encode())]})
+        status, kind, body, *more = answer(scope["query_string"].decode()) if callable(answer) else answer
+        headers = [(b"content-type", kind.encode()), *more]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -11,7 +11,7 @@ import pytest
 
 from fhir_adapters.addresses import Policy
 from fhir_adapters.dicom import errors
-from fhir_adapters.dicom.dicomweb import Caps, DicomWeb
+from fhir_adapters.dicom.dicomweb import PAGE, Caps, DicomWeb
 from fhir_adapters.dicom.endpoints import Endpoint, base_url, study_uid
 from fhir_adapters.dicom.multipart import compose
 from tests.fhir_adapters.dicom.serving import Scripted, door, serving
@@ -104,12 +104,24 @@ async def test_instances_are_listed_page_by_page_and_a_server_without_pages_does
 ) -> None:
     def page(query: str) -> tuple[int, str, bytes]:
         offset = int(query.split("offset=")[1])
-        return 200, JSON, rows(min(500, 1200 - offset), offset)
+        return 200, JSON, rows(min(PAGE, 1100 - offset), offset)
 
     pacs.answers["/studies/1.2/series/1.3/instances"] = page
-    assert len(await client.instances("1.2", "1.3", deadline=soon())) == 1200
+    assert len(await client.instances("1.2", "1.3", deadline=soon())) == 1100
     pacs.answers["/studies/1.2/series/1.3/instances"] = (200, JSON, rows(900))
     assert len(await client.instances("1.2", "1.3", deadline=soon())) == 900
+
+
+async def test_a_server_that_gives_fewer_rows_than_asked_for_and_says_so_is_asked_for_the_rest(
+    pacs: Any, client: DicomWeb
+) -> None:
+    def page(query: str) -> tuple[Any, ...]:
+        offset = int(query.split("offset=")[1])
+        more = [(b"warning", b'299 pacs "The number of results exceeded the maximum supported by the server."')]
+        return 200, JSON, rows(min(50, 130 - offset), offset), *(more if offset + 50 < 130 else [])
+
+    pacs.answers["/studies/1.2/series/1.3/instances"] = page
+    assert len(await client.instances("1.2", "1.3", deadline=soon())) == 130
 
 
 @pytest.mark.parametrize("answer", [(200, JSON, b"[]"), (204, JSON, b""), (404, "text/plain", b"")])
