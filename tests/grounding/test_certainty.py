@@ -118,3 +118,56 @@ def test_frequencies_of_two_drugs_are_not_exchanged() -> None:
 
     assert kept("Doxycycline 100 mg twice daily and prednisolone 30 mg once daily.")
     assert not kept("Doxycycline 100 mg once daily and prednisolone 30 mg twice daily.")
+
+
+@pytest.mark.parametrize(
+    ("said", "true"),
+    [
+        ("Prednisolone 20 mg once daily.", True),
+        ("Prednisolone 5 MG soluble tablet, 20 mg once daily.", True),
+        ("Prednisolone 5 mg once daily.", False),
+        ("Prednisolone 5 mg.", False),
+    ],
+)
+def test_the_strength_of_a_tablet_is_not_said_to_be_the_dose(said: str, *, true: bool) -> None:
+    fact = medication(1, "Prednisolone 5 MG soluble tablet", "20 mg once daily for 3 days", "2026-11-19")
+    assert (reason(said, fact) is None) is true
+
+
+def test_a_strength_is_the_dose_where_the_dosage_counts_tablets() -> None:
+    fact = medication(1, "Lisinopril 10 MG Oral Tablet", "1 tablet once daily", "2026-11-19")
+    assert reason("Lisinopril 10 mg once daily.", fact) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "true"),
+    [
+        ("AMB", "Ambulatory visit on 2026-11-19.", True),
+        ("AMB", "Admitted on 2026-11-19.", False),
+        ("AMB", "Hospitalised on 2026-11-19.", False),
+        ("EMER", "Inpatient stay on 2026-11-19.", False),
+        ("IMP", "Admitted on 2026-11-19.", True),
+        ("", "Admitted on 2026-11-19.", True),
+    ],
+)
+def test_only_a_stay_is_called_an_admission(kind: str, said: str, *, true: bool) -> None:
+    label = "Ambulatory visit" if kind == "AMB" else "Encounter"
+    fact = event(1, "Encounter", label, "2026-11-19", category=kind, status="finished")
+    assert (reason(said, fact) is None) is true
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("Benign neoplasm of colon", "Neoplasm of colon."),
+        ("Latent tuberculosis", "Tuberculosis."),
+        ("Rule-out sepsis", "Sepsis."),
+        ("R/O sepsis", "Sepsis."),
+        ("Sepsis vs pneumonia", "Sepsis."),
+        ("Fear of flying", "Flying."),
+        ("Inactive hepatitis", "Hepatitis."),
+        ("Immune to hepatitis B", "Hepatitis B."),
+    ],
+)
+def test_a_name_is_not_cut_to_the_opposite_of_itself(label: str, said: str) -> None:
+    assert reason(said, problem(1, label, "2026-01-01")) is not None

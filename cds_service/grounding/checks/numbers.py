@@ -10,8 +10,17 @@ from cds_service.grounding.checks.spans import age_holds, span_holds
 from cds_service.grounding.checks.vocabulary import Fault
 from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, name_words
-from cds_service.grounding.evidence.figures import Figure, bounds, compared, differs, is_limit, is_range, matching
-from cds_service.grounding.language.lexicon import KIND_WORDS, LIMIT_WORDS, SIGNS, Kind
+from cds_service.grounding.evidence.figures import (
+    Figure,
+    bounds,
+    compared,
+    differs,
+    dosed,
+    is_limit,
+    is_range,
+    matching,
+)
+from cds_service.grounding.language.lexicon import DOSING, KIND_WORDS, LIMIT_WORDS, SIGNS, Kind
 from cds_service.grounding.language.measures import same
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
@@ -75,11 +84,28 @@ def _number(
     figure = Figure(text, unit, SIGNS.get(before, ""), before == Kind.ABOUT)
     if _limit_context(read, position):
         return _limit(read, position, figure, cited)
-    found = matching(figure, cited)
+    found = _without_strengths(read, position, masks, figure, matching(figure, cited), cited)
     if found and unit and position + 2 < len(masks) and masks[position + 2] & found:
         masks[position] = masks[position + 2] & found  # "2 ml ondansetron": a strength that leads the name
         return 0
     return found or _otherwise(read, position, masks, figure, cited, desk)
+
+
+def _without_strengths(
+    read: Sequence[Token], position: int, masks: Sequence[int], figure: Figure, found: int, cited: Sequence[Evidence]
+) -> int:
+    """The strength of a tablet is no dose where the dosage names another: "5 mg once daily" of four tablets of 5 mg.
+
+    With the form after it ("5 MG soluble tablet") it is the name of the drug.
+    """
+    if not found or not figure.unit:
+        return found
+    form = masks[position + 2] if position + 2 < len(masks) and read[position + 2].word not in DOSING else 0
+    for place in bits(found & ~form):
+        fact = cited[place].fact
+        if isinstance(fact, Medication) and fact.dose and not dosed(figure, fact.dose):
+            found &= ~(1 << place)
+    return found
 
 
 def _unit_after(token: Token | None) -> str:

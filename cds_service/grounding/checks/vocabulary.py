@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cds_service.grounding.checks.anchors import bits
 from cds_service.grounding.evidence.evidence import Evidence
-from cds_service.grounding.language.lexicon import KIND_WORDS, Kind, stem
+from cds_service.grounding.language.lexicon import KIND_WORDS, NAME_LISTS, Kind, stem
 from cds_service.grounding.language.tokens import Numeral, Token
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Medication, Problem
@@ -29,7 +29,7 @@ _INERT = frozenset(
 )  # fmt: skip
 _BRIDGES = frozenset(["of", "the", "a", "an", "in", "by", "to", "with", "for", "at", "on", "-", "/", "and"])
 
-_VERBS = KIND_WORDS["Encounter"] | KIND_WORDS["Medication"]
+_VERBS = KIND_WORDS["Encounter"] | KIND_WORDS["Medication"] | NAME_LISTS["unclassed"]
 
 Fault = tuple[Reason, str]
 

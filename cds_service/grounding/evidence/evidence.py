@@ -215,7 +215,10 @@ def _named(fact: Fact) -> tuple[str, ...]:
         drawn = fact.value is not None and not fact.concept and SPECIMENS.isdisjoint(source(fact.label).affirmed)
         return ("Reading", "drawn" if drawn else fact.concept, *_answers(fact))
     keys = (type(fact).__name__, fact.reference.partition("/")[0])
-    return (*keys, fact.resource_type, fact.category) if isinstance(fact, Event) else keys
+    if not isinstance(fact, Event):
+        return keys
+    unclassed = fact.resource_type == "Encounter" and fact.category not in NAME_LISTS
+    return (*keys, fact.resource_type, "unclassed" if unclassed else fact.category)
 
 
 def tense(fact: Fact) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cds_service.grounding.evidence.evidence import Evidence, unit_of
 from cds_service.grounding.evidence.source import source
-from cds_service.grounding.language.measures import same
+from cds_service.grounding.language.measures import measure, same
 from cds_service.record.facts import Reading
 from cds_service.record.units import table
 
@@ -57,6 +57,16 @@ def _states(figure: Figure, evidence: Evidence) -> bool:
             (said, figure.unit) in each.quantities or _stepped(figure, each.quantities) for each in evidence.sources
         )
     return any(said in each.numbers for each in evidence.sources)
+
+
+def dosed(figure: Figure, dose: str) -> bool:
+    """True where a dosage states the figure, or no other amount of its kind."""
+    quantities = source(dose).quantities
+    said = measure(figure.unit)
+    alike = [
+        (n, u) for n, u in quantities if said is not None and (m := measure(u)) is not None and m.kind == said.kind
+    ]
+    return not alike or (figure.text, figure.unit) in quantities or _stepped(figure, alike)
 
 
 def _stepped(figure: Figure, quantities: Iterable[tuple[str, str]]) -> bool:

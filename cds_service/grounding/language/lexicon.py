@@ -193,6 +193,7 @@ SPECIMENS = stems(NAMES["measured"]["specimens"])
 PRESENT_WORDS = frozenset(NAMES["measured"]["present"].split())
 UNNAMED_RELATIVES = frozenset(CLAIMS["relatives"]["unnamed"].split())
 CAUSES = frozenset(CLAIMS["cause"]["words"].split())
+DOSING = frozenset(["once", "twice", "thrice", "every", "each", "at", "as", "in", *CLAIMS["often"]["day"].split()])
 OFTEN: Mapping[str, str] = _inverse(CLAIMS["often"])
 SHORT_FORMS: Mapping[str, frozenset[str]] = {
     stem(short): frozenset(stem(word) for word in words.split() if WORDS.get(word, (0, None))[0] != Kind.LIGHT)
