@@ -129,6 +129,9 @@ WOMAN: dict[str, Any] = {"sex": "female", "born": born(30)}
         ("MRI brain with contrast", "gadolinium", Severity.WARNING),
         ("MRI brain without contrast", None, None),
         ("Ultrasound of abdomen", None, None),
+        ("V/Q scan", "tracer", Severity.WARNING),
+        ("Nuclear medicine thyroid scan", "tracer", Severity.WARNING),
+        ("PET CT chest", "tracer", Severity.WARNING),
     ],
 )
 def test_imaging_in_a_recorded_pregnancy(label: str, text: str | None, severity: Severity | None) -> None:
@@ -158,6 +161,11 @@ def test_a_recent_negative_status_answers_the_question_and_an_old_one_does_not()
     recent, old = reading("pregnancy_status", days=20, **negative), reading("pregnancy_status", days=40, **negative)
     assert said("pregnancy-imaging", CT, recent, **WOMAN) == []
     assert said("pregnancy-imaging", CT, old, **WOMAN) == ["ask"]
+
+
+@pytest.mark.parametrize("label", ["V/Q scan", "PET CT chest", "Myocardial perfusion SPECT"])
+def test_it_is_asked_for_before_a_tracer_whatever_the_region(label: str) -> None:
+    assert said("pregnancy-imaging", label, **WOMAN) == ["ask"]
 
 
 @pytest.mark.parametrize("label", ["CT head", "XR abdomen", "XR chest"])

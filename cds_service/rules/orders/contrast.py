@@ -31,9 +31,13 @@ class Gadolinium(Given, frozen=True):
 
 
 class Pregnancy(Given, frozen=True):
-    """``ask_modalities``: pelvic studies before which an unrecorded status is asked for."""
+    """``ask_modalities``: pelvic studies before which an unrecorded status is asked for.
+
+    ``tracer_modalities``: those that give a radioactive tracer, which reaches the uterus whatever the region.
+    """
 
     ask_modalities: frozenset[str]
+    tracer_modalities: frozenset[str]
 
 
 def is_imaging(order: Order, study: Study) -> bool:
@@ -139,7 +143,9 @@ def gadolinium_kidney(rule: Rule, given: Gadolinium, situation: Situation, order
     )
 
 
-@order_logic("pregnancy-imaging", Pregnancy, pelvic="study", remote="study", gadolinium="study", ask="study")
+@order_logic(
+    "pregnancy-imaging", Pregnancy, **dict.fromkeys(("pelvic", "remote", "tracer", "gadolinium", "ask"), "study")
+)
 def pregnancy_imaging(rule: Rule, given: Pregnancy, situation: Situation, order: Order) -> Iterator[Finding]:
     """Ionising imaging and gadolinium in pregnancy; before pelvic CT and the like, an unrecorded status (ACOG 723)."""
     study = situation.study(order)
@@ -148,13 +154,16 @@ def pregnancy_imaging(rule: Rule, given: Pregnancy, situation: Situation, order:
     state = situation.pregnancy
     text, tier = "", Tier.ORDINARY
     missing: tuple[str, ...] = ()
+    tracer = bool(given.tracer_modalities & study.modalities)
     if state.state == "pregnant":
-        if study.ionising:
+        if tracer:
+            text = "tracer"
+        elif study.ionising:
             text = "pelvic" if study.pelvic_dose or not study.regions else "remote"
             tier = Tier.ORDINARY if text == "pelvic" else Tier.REMARK
         elif study.gadolinium and study.stated:
             text = "gadolinium"
-    elif state.state == "unknown" and study.pelvic_dose and given.ask_modalities & study.modalities:
+    elif state.state == "unknown" and (study.pelvic_dose or tracer) and given.ask_modalities & study.modalities:
         text, tier, missing = "ask", Tier.ORDINARY, ("pregnancy status",)
     if text and (text != "ask" or situation.record.person.sex == "female"):
         yield conclude(
