@@ -98,7 +98,7 @@ def _without_strengths(
 
     With the form after it ("5 MG soluble tablet") it is the name of the drug.
     """
-    if not found or not figure.unit:
+    if not found or not figure.unit or not any(isinstance(cited[place].fact, Medication) for place in bits(found)):
         return found
     form = masks[position + 2] if position + 2 < len(masks) and read[position + 2].word not in DOSING else 0
     for place in bits(found & ~form):

@@ -26,9 +26,12 @@ _A_DAY = re.compile(r"\b(once|twice|times|thrice) (?:a|per|each|every|/) ?(day|w
 _OFTEN = {"day": "daily", "week": "weekly", "month": "monthly", "night": "nightly"}
 _EVERY_HOURS = re.compile(r"\bq ?(\d{1,2}) ?(h|hr|hrs|hours|d|days?)\b")
 _HOURLY = re.compile(r"\b(\d{1,2})[ -]hourly\b")
-_WHOLE: Mapping[str, str] = {
-    short: words for short, words in CLAIMS["shorthand"].items() if not short.startswith("reviewed")
-}
+_WHOLE: Mapping[str, str] = CLAIMS["shorthand"]
+_PLAIN = frozenset(
+    short for short in _WHOLE if short.isalpha()
+)  # looked for first: the pattern is slow where there is none
+_BREAKS = str.maketrans(dict.fromkeys(",.;:()/-", " "))
+_ODD = tuple(short for short in _WHOLE if not short.isalpha())
 _SHORT = re.compile(r"(?<![\w.])(" + "|".join(sorted(map(re.escape, _WHOLE), key=len, reverse=True)) + r")(?![\w/])")
 
 
@@ -62,10 +65,13 @@ def respelt(text: str) -> str:
 
 def _dosed(text: str) -> str:
     """The shorthand of prescriptions in words: BID, q6h, twice a day."""
-    text = _SHORT.sub(lambda m: _WHOLE[m[1]], text)
+    if not _PLAIN.isdisjoint(text.translate(_BREAKS).split()) or any(odd in text for odd in _ODD):
+        text = _SHORT.sub(lambda m: _WHOLE[m[1]], text)
     if "q" in text:
         text = _EVERY_HOURS.sub(lambda m: f"every {m[1]} {'days' if m[2][0] == 'd' else 'hours'}", text)
-    return _A_DAY.sub(lambda m: f"{m[1]} {_OFTEN[m[2]]}", text)
+    if "once" in text or "twice" in text or "times" in text or "thrice" in text:
+        text = _A_DAY.sub(lambda m: f"{m[1]} {_OFTEN[m[2]]}", text)
+    return text
 
 
 def _day_time(found: re.Match[str]) -> str:
