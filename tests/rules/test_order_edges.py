@@ -158,3 +158,22 @@ def test_without_a_clearance_a_reduced_egfr_is_said_and_weighs_more(value: int, 
     assert "weight" in finding.missing
     lithium = one(on_orders("renal-dosing", with_order(drug_order("Lithium 300 mg"), reported)))
     assert lithium.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "severity"),
+    [
+        ("3.5", {}, None),
+        ("3.4", {}, Severity.WARNING),
+        ("2.9", {}, Severity.WARNING),
+        ("2.8", {}, Severity.CRITICAL),
+        ("2.8", {"comparator": "<"}, Severity.CRITICAL),
+        ("3.0", {"comparator": ">"}, None),
+        ("2.8", {"hours": 25}, None),
+    ],
+)
+def test_insulin_is_warned_about_while_potassium_is_low(
+    value: str, more: dict[str, Any], severity: Severity | None
+) -> None:
+    subject = with_order(drug_order("insulin regular infusion"), reading("potassium", value, unit="mmol/L", **more))
+    assert [f.severity for f in on_orders("insulin-potassium", subject)] == ([severity] if severity else [])

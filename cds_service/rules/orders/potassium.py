@@ -1,4 +1,4 @@
-"""Drugs that raise potassium: two at once, or one while potassium is high."""
+"""Drugs that raise potassium: two at once, or one while potassium is high. Insulin while potassium is low."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ class PotassiumOrder(Given, frozen=True):
     from_mmol_l: Decimal
     strict: DrugGroup
     strict_above_mmol_l: Decimal
+    hours: int
+
+
+class Insulin(Given, frozen=True):
+    """Insulin ordered while potassium is below ``below_mmol_l``; raised at or below the critical limit, while current."""
+
+    drugs: DrugGroup
+    below_mmol_l: Decimal
     hours: int
 
 
@@ -99,10 +107,10 @@ def _other_ways(
                     yield found, theirs, partner
 
 
-def critical_limit(situation: Situation, level: Reading) -> str:
-    """The critical limit a current potassium is at or above, printed; '' where it is below, or no longer current."""
+def critical_limit(situation: Situation, level: Reading, side: str = "high") -> str:
+    """The critical limit a current potassium is at or beyond, printed; '' where it is within, or no longer current."""
     limit = next((each for each in limits(situation) if each.concept == "potassium"), None)
-    if limit is None or limit.beyond(level) != "high" or level.time is None:
+    if limit is None or limit.beyond(level) != side or level.time is None:
         return ""
     if situation.record.now - level.time > limit.fresh:
         return ""
@@ -134,4 +142,27 @@ def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, ord
     )
 
 
-CHECKS = (potassium_pair, potassium_order)
+@order_logic("insulin-potassium", Insulin, found="drug value", critical="drug value limit")
+def insulin_potassium(rule: Rule, given: Insulin, situation: Situation, order: Order) -> Iterator[Finding]:
+    """Insulin ordered while potassium is low already."""
+    mine = situation.drug(order).among(given.drugs.members)
+    level = potassium(situation, given.hours)
+    if not mine or level is None or level.value is None or level.comparator in (">", ">="):
+        return
+    limit = critical_limit(situation, level, "low")
+    if not limit and level.value >= given.below_mmol_l:
+        return
+    yield conclude(
+        rule,
+        "critical" if limit else "found",
+        {"drug": names(mine), "value": wording.reported(level), "limit": limit},
+        key=names(mine),
+        tier=Tier.RAISED if limit else Tier.ORDINARY,
+        facts=(order, level),
+        order=order,
+        worse=float(-level.value),
+        values={"drug": names(mine), "critical": bool(limit)},
+    )
+
+
+CHECKS = (potassium_pair, potassium_order, insulin_potassium)
