@@ -43,13 +43,14 @@ class Answering:
         cancelled: Callable[[int], bool],
         *,
         joining: Callable[[list[Ask]], list[Ask]] = lambda _asks: [],
+        narrow: Callable[[int], None] = lambda _most: None,
         prefixes: int = 8,
     ) -> None:
-        """``joining``: what may join these requests now."""
+        """``joining``: what may join these requests now; ``narrow`` is told how many still may when memory did not suffice."""
         self._loaded = loaded
         self._send = send
         self._cancelled = cancelled
-        self._joining = joining
+        self._joining, self._narrow = joining, narrow
         self._alive_at = time.monotonic()
         self.open: dict[int, Ask] = {}  # begun, and neither answered nor given up
         self._running: dict[int, _Running] = {}
@@ -71,10 +72,15 @@ class Answering:
         if self._fits(batch):
             return
         self._let_go()
+        self._narrow(len(self.open) // 2)
         for ask in list(self.open.values()):  # one by one, and joined by none, they may fit
             if not self._fits([ask], joined=False):
                 self._let_go()
-                self._fail(ask, "ServerFault", "out of memory on the accelerator; lower the batch or quantize")
+                self._fail(
+                    ask,
+                    "ServerFault",
+                    "out of memory on the accelerator by this request alone: quantize the model",
+                )
 
     def _fits(self, batch: list[Ask], *, joined: bool = True) -> bool:
         """False when memory ran out. The fault ends here: its traceback holds the tensors that filled the memory."""

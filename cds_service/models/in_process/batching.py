@@ -35,6 +35,10 @@ class Waiting:
         self.closed = True
         self._arrived.put(None)
 
+    def narrow(self, most: int) -> None:
+        """No more than so many run together from now on: more did not fit memory."""
+        self._max = max(min(self._max, most), 1)
+
     def cancel(self, key: int) -> None:
         """Nobody waits for this one: it is not started, and stopped at its next step if it runs."""
         with self._lock:

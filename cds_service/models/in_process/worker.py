@@ -56,7 +56,9 @@ def main() -> int:
 def _serve(loaded: Loaded, asked: Load, waiting: Waiting, pipe: Pipe, incoming: BinaryIO) -> int:
     from cds_service.models.in_process.answering import Answering, DeviceLost
 
-    answering = Answering(loaded, pipe.send, waiting.cancelled, joining=waiting.joining, prefixes=asked.prefixes)
+    answering = Answering(
+        loaded, pipe.send, waiting.cancelled, joining=waiting.joining, narrow=waiting.narrow, prefixes=asked.prefixes
+    )
     reading = Reading(incoming, waiting, pipe, answering.chat.count)
     threading.Thread(target=reading.run, daemon=True).start()
     pipe.send(

@@ -23,7 +23,8 @@ def main(folder: str) -> None:
 
     sent: list[Any] = []
     loaded = load(Load(model=folder, device="cpu", threads=1), lambda *_: None)
-    worker = answering.Answering(loaded, sent.append, lambda _: False)
+    most: list[int] = []
+    worker = answering.Answering(loaded, sent.append, lambda _: False, narrow=most.append)
     ask = Ask(id=1, prompt="Summarise.", schema=json.dumps(summary()).encode(), max_tokens=300)
 
     worker.answer([ask])
@@ -55,7 +56,11 @@ def main(folder: str) -> None:
 
     worker.decoder.run = narrow  # type: ignore[method-assign]
     worker.answer([Ask(id=n, prompt="Summarise.", schema=ask.schema, max_tokens=300) for n in (1, 2, 3)])
-    print(json.dumps({"lost": lost, "narrow": [getattr(m, "finish_reason", m) for m in sent], "freed": freed}))
+    print(
+        json.dumps(
+            {"lost": lost, "narrow": [getattr(m, "finish_reason", m) for m in sent], "freed": freed, "most": most}
+        )
+    )
 
 
 if __name__ == "__main__":

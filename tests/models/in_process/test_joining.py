@@ -110,3 +110,14 @@ def test_what_would_fill_the_memory_does_not_join_and_nothing_overtakes_it(monke
     assert held.joining([ask(9, tokens=100)]) == []
     assert keys(held.batch()) == [1], "alone it runs, whatever it needs"
     assert keys(held.joining([])) == [2]
+
+
+def test_what_did_not_fit_memory_once_is_not_tried_again() -> None:
+    held = Waiting(max_batch=16, window_ms=0)
+    held.narrow(2)
+    held.narrow(5)
+    for key in range(4):
+        held.put(ask(key))
+    assert keys(held.batch()) == [0, 1]
+    held.narrow(0)
+    assert keys(held.batch()) == [2], "one always may"

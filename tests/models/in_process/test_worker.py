@@ -123,6 +123,7 @@ async def test_a_decoder_that_loses_the_grammar_or_its_memory_gives_a_fault_or_e
     assert len(kinds) == 4
     assert "stop" not in kinds[1:], kinds
     assert told["narrow"] == ["stop"] * 3, "a batch that does not fit is answered row by row"
+    assert told["most"] == [1], "the next ones are not so many"
     assert told["freed"] == [True] * 3, "and what filled the memory is let go of first"
 
 
