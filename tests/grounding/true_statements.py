@@ -219,7 +219,10 @@ def made(charts: Mapping[str, Chart] = CHARTS) -> Iterator[TrueStatement]:
         for fact in chart.facts:
             day = fact.time.strftime("%Y-%m-%d") if fact.time else ""
             if isinstance(fact, Reading) and fact.value is not None:
-                yield from (TrueStatement(name, text, (fact.number,)) for text in _of_reading(fact, day))
+                yield from (
+                    TrueStatement(name, text, (fact.number,))
+                    for text in _of_reading(fact, day, old=_replaced(fact, chart))
+                )
             elif isinstance(fact, Problem) and not fact.negated and fact.active:
                 yield TrueStatement(name, f"Active problem: {fact.label} ({day}).", (fact.number,))
                 yield TrueStatement(name, f"{fact.label} has been recorded since {day[:4]}.", (fact.number,))
@@ -232,7 +235,15 @@ def made(charts: Mapping[str, Chart] = CHARTS) -> Iterator[TrueStatement]:
         yield from _pairs(name, chart)
 
 
-def _of_reading(fact: Reading, day: str) -> Iterator[str]:
+def _replaced(fact: Reading, chart: Chart) -> bool:
+    """A later value of the same thing stands in the chart: without its date the old one would read as the present one."""
+    alike = (
+        f for f in chart.facts if isinstance(f, Reading) and (f.concept or f.label) == (fact.concept or fact.label)
+    )
+    return any(f.time is not None and fact.time is not None and f.time > fact.time for f in alike)
+
+
+def _of_reading(fact: Reading, day: str, *, old: bool) -> Iterator[str]:
     shown = f"{fact.comparator}{number(fact.value or 0)} {unit(fact.unit)}".strip()  # type: ignore[arg-type]
     label = fact.label
     yield f"{label} {shown} on {day}."
@@ -240,7 +251,7 @@ def _of_reading(fact: Reading, day: str) -> Iterator[str]:
     yield f"{label} measured {shown} at {fact.time:%H:%M} on {fact.time:%-d %B %Y}."
     state = level(fact)
     if state:
-        yield f"{label} is {state} at {shown}."
+        yield f"{label} was {state} at {shown} on {day}." if old else f"{label} is {state} at {shown}."
 
 
 def _pairs(name: str, chart: Chart) -> Iterator[TrueStatement]:
@@ -248,7 +259,11 @@ def _pairs(name: str, chart: Chart) -> Iterator[TrueStatement]:
     for first, second in itertools.pairwise(readings):
         if first.concept == second.concept:
             continue
-        a, b = (f"{r.label.lower()} {number(r.value or 0)} {unit(r.unit)}".strip() for r in (first, second))  # type: ignore[arg-type]
+        a, b = (
+            f"{r.label.lower()} {number(r.value or 0)} {unit(r.unit)}".strip()  # type: ignore[arg-type]
+            + (f" on {r.time:%Y-%m-%d}" if _replaced(r, chart) else "")
+            for r in (first, second)
+        )
         yield TrueStatement(name, f"Recorded: {a} and {b}.", (first.number, second.number))
     problems = [f for f in chart.facts if isinstance(f, Problem) and f.active and not f.negated]
     for one, other in itertools.pairwise(problems):

@@ -15,13 +15,11 @@ from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, name_words, standing
 from cds_service.grounding.evidence.source import source
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import NAME_LISTS, SHORT_FORMS, SPANS, UNITS, Kind, stem, stems
+from cds_service.grounding.language.lexicon import ALLERGY, NAME_LISTS, SHORT_FORMS, SPANS, UNITS, Kind, stem, stems
 from cds_service.grounding.language.tokens import Sentence
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
 from cds_service.record.units import table
-
-ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolerance", "hypersensitivity"})
 
 
 def guarded(

@@ -12,9 +12,10 @@ from cds_service.grounding.checks.attribution import attribution, caused
 from cds_service.grounding.checks.certainty import certainty
 from cds_service.grounding.checks.dates import anchor_dates
 from cds_service.grounding.checks.frequency import frequency
-from cds_service.grounding.checks.guarded import ALLERGY, guarded
+from cds_service.grounding.checks.guarded import guarded
 from cds_service.grounding.checks.hypothesis import MAX_CHANGES, hypothesis_fault
 from cds_service.grounding.checks.numbers import anchor_numbers
+from cds_service.grounding.checks.omitted import omitted
 from cds_service.grounding.checks.pairing import pairing
 from cds_service.grounding.checks.recombined import recombined
 from cds_service.grounding.checks.series import claims
@@ -25,7 +26,7 @@ from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence
 from cds_service.grounding.evidence.literal import literal
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import Kind, stem
+from cds_service.grounding.language.lexicon import ALLERGY, Kind, stem
 from cds_service.grounding.language.tokens import Sentence, Token, sentence
 from cds_service.grounding.statement import CONTRADICTIONS, Reason, Statement
 
@@ -91,7 +92,7 @@ def _text_fault(said: Sentence, cited: Sequence[Evidence], desk: Desk) -> Fault 
     names = _names(said.read, masks, cited)
     if isinstance(names, tuple):
         return names
-    mistaken = frequency(said, names, cited)
+    mistaken = frequency(said, names, cited) or omitted(said, [*values, *dates], names, cited, desk)
     if mistaken:
         return mistaken
     return _claim_fault(said, marks, reached, names, [*values, *dates], cited, desk)

@@ -191,6 +191,7 @@ HEDGES = frozenset([*CLAIMS["hedge"]["words"].split(), *CLAIMS["hedge"]["phrases
 UNDECIDED = frozenset(CLAIMS["hedge"]["undecided"].split())
 SPECIMENS = stems(NAMES["measured"]["specimens"])
 PRESENT_WORDS = frozenset(NAMES["measured"]["present"].split())
+ALLERGY = frozenset({"allergy", "allergic", "allergen", "nkda", "nka", "intolerance", "hypersensitivity"})
 UNNAMED_RELATIVES = frozenset(CLAIMS["relatives"]["unnamed"].split())
 CAUSES = frozenset(CLAIMS["cause"]["words"].split())
 DOSING = frozenset(["once", "twice", "thrice", "every", "each", "at", "as", "in", *CLAIMS["often"]["day"].split()])
