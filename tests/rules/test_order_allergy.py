@@ -260,6 +260,12 @@ def test_known_drugs_foods_and_allergies_that_do_not_hold_are_not_called_uncheck
     assert unchecked(made) == []
 
 
+def test_unchecked_allergies_are_said_with_a_selected_draft() -> None:
+    drafts = [drug_order("Amoxicillin", selected=False), drug_order("Ibuprofen")]
+    finding = one(on_orders("allergies-not-checked", record(orders=drafts, allergies=[allergy("Housemycin", "Shock")])))
+    assert finding.order is drafts[1]
+
+
 def test_unchecked_allergies_are_said_once_for_all_drafts_of_a_call() -> None:
     drafts = [drug_order("Amoxicillin"), drug_order("Ibuprofen")]
     subject = record(orders=drafts, allergies=[allergy("Housemycin"), allergy("House cure")])

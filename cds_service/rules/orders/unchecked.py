@@ -63,9 +63,8 @@ def drug_name_mismatch(rule: Rule, given: NoParameters, situation: Situation, or
 
 @order_logic("medications-not-checked", NoParameters, found="order count names")
 def medications_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
-    """Active medications no rule knows: said once, with the first drug order of the call."""
-    drafts = situation.drafts
-    if not situation.unmapped or not drafts or drafts[0].fact is not order:
+    """Active medications no rule knows: said once, with the first selected drug order of the call."""
+    if not situation.unmapped or not _speaks(situation, order):
         return
     unmapped = situation.unmapped
     known_by = ", ".join(called(m, ()) for m in unmapped[:3])
@@ -75,9 +74,8 @@ def medications_not_checked(rule: Rule, given: NoParameters, situation: Situatio
 
 @order_logic("allergies-not-checked", NoParameters, found="order names")
 def allergies_not_checked(rule: Rule, given: NoParameters, situation: Situation, order: Order) -> Iterator[Finding]:
-    """Recorded drug allergies no rule knows: said once, with the first drug order of the call; raised by a severe one."""
-    drafts = situation.drafts
-    if not drafts or drafts[0].fact is not order:
+    """Recorded drug allergies no rule knows: said once, with the first selected drug order; raised by a severe one."""
+    if not _speaks(situation, order):
         return
     unknown = [allergy for allergy in speaking(situation) if _unknown_drug(situation, allergy)]
     if unknown:
@@ -92,6 +90,13 @@ def allergies_not_checked(rule: Rule, given: NoParameters, situation: Situation,
             order=order,
             worse=float(len(unknown)),
         )
+
+
+def _speaks(situation: Situation, order: Order) -> bool:
+    """Which drug order of a call speaks for all: the first that is selected, else the first."""
+    drafts = [drug.fact for drug in situation.drafts if isinstance(drug.fact, Order)]
+    first = next((draft for draft in drafts if draft.selected), drafts[0] if drafts else None)
+    return first is order
 
 
 def _unknown_drug(situation: Situation, allergy: Allergy) -> bool:
