@@ -54,7 +54,8 @@ def block(finding: Finding, zone: ZoneInfo) -> str:
     """One finding in full: what was concluded, from what, what was missing, by whose rule."""
     lines = [escape(line) for line in finding.details]
     for other in finding.absorbed:
-        lines += [f"Also: {escape(line)}" for line in (other.summary, *other.details)]
+        told = (line for line in (other.summary, *other.details) if line not in finding.details)
+        lines += [f"Also: {escape(line)}" for line in told]
     if finding.facts:
         if lines:
             lines.append("")

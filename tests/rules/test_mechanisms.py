@@ -105,6 +105,15 @@ def test_the_card_says_both_sentences_and_cites_both_rules_and_the_ledger_counts
     assert layout.single(finding, sheet).issued.rules == ("hyperkalaemia-pair@1", "hyperkalaemia-order@1")
 
 
+def test_a_line_both_rules_say_stands_on_the_card_once() -> None:
+    long = reading("qtc", 512, unit="ms")
+    subject = with_order(drug_order("Ondansetron 4 mg"), long, medications=taking("Amiodarone 200 mg"))
+    (finding,) = found(subject, "qt-prolongation")
+    text = layout.block(finding, ZoneInfo("UTC"))
+    assert "Also: ondansetron prolongs the QT interval, and QTc is 512 ms" in text
+    assert text.count("ondansetron (label: warnings and precautions, QT prolongation)") == 1
+
+
 def test_an_override_quiets_what_was_absorbed_too_but_never_a_critical_part() -> None:
     (finding,) = found(potassium("5.7", "Lisinopril"), "hyperkalaemia")
     assert [topic for topic, _, _ in quietable([finding])] == ["hyperkalaemiaorder"]
