@@ -162,7 +162,7 @@ def _say_where(base: str, console: Console) -> None:
         ("CDS services", f"{base}/cds-services"),
         ("Draft reports", f"{base}/review/"),
         ("FHIR server", f"{base}/simulator/fhir"),
-        ("Interface", f"{base}/docs"),
+        ("Interface", f"{base}/openapi.json (shown by {base}/docs, whose scripts come from the internet)"),
         ("From a shell", f"{sys.argv[0]} call patient-view --patient demo-dirty --service-url {base}"),
     ):
         console.print(

@@ -73,3 +73,8 @@ def test_a_loaded_patient_is_listed_and_their_name_stays_text(simulator: Simulat
 def test_looking_at_the_page_does_not_make_the_promised_observations(simulator: Simulator) -> None:
     simulator.client.get("/simulator/")
     assert simulator.store.pending
+
+
+def test_the_front_door_leads_to_the_page(simulator: Simulator) -> None:
+    answer = simulator.client.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/simulator/")

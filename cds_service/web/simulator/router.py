@@ -11,7 +11,7 @@ import msgspec
 from fastapi import FastAPI
 from msgspec import Struct, field
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from cds_service.web.simulator import dicomweb
@@ -74,7 +74,11 @@ def _routes(store: Store, patients: Sequence[DemoPatient], base_url: str | None)
     async def misbehaviour(request: Request) -> Response:
         return _misbehave(request.method, await request.body(), store.misbehaviour)
 
+    async def front_door(_request: Request) -> Response:
+        return RedirectResponse("/simulator/")
+
     return [
+        Route("/", front_door, methods=["GET"]),
         Route("/simulator/", overview, methods=["GET"]),
         Route("/simulator/patients/{patient}/draft-orders", draft_orders, methods=["GET"]),
         Route("/simulator/misbehaviour", misbehaviour, methods=["GET", "PUT", "DELETE"]),
