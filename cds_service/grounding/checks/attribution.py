@@ -16,6 +16,7 @@ from cds_service.record.facts import Allergy, Event
 
 _DETAILED = (Allergy, Event)
 _JOINTS = frozenset({"to", "with", "from", "after", "on", "by", "in"})
+_PART_OF = frozenset({"of", "in"})
 _ARTICLES = frozenset({"the", "a", "an"})
 
 
@@ -34,8 +35,12 @@ def caused(read: Sequence[Token], found: Sequence[Mention]) -> Fault | None:
     """ "Bleeding from varices": another fact after such a word is said to be the cause."""
     for one, other in pairwise(found):
         between = [read[i].word for i in range(one.last + 1, other.first) if read[i].word not in _ARTICLES]
-        if len(between) == 1 and between[0] in CAUSES and not one.mask & other.mask:
+        if len(between) != 1 or one.mask & other.mask:
+            continue
+        if between[0] in CAUSES:
             return Reason.INFERENCE, between[0]
+        if between[0] in _PART_OF:  # "nodule of left lower lobe", of a nodule elsewhere and another thing there
+            return Reason.PAIRING, read[other.first].word
     return None
 
 

@@ -15,7 +15,17 @@ from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence, name_words, standing
 from cds_service.grounding.evidence.source import source
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import ALLERGY, NAME_LISTS, SHORT_FORMS, SPANS, UNITS, Kind, stem, stems
+from cds_service.grounding.language.lexicon import (
+    ALLERGY,
+    NAME_LISTS,
+    SHORT_FORMS,
+    SPANS,
+    UNITS,
+    WORDS,
+    Kind,
+    stem,
+    stems,
+)
 from cds_service.grounding.language.tokens import Sentence
 from cds_service.grounding.statement import Reason
 from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
@@ -141,7 +151,12 @@ def _own_names() -> dict[str, frozenset[str]]:
 
 
 _ALIASES = _own_names()
-_CONCEPTS = {stems(concept.label.lower().replace(",", "")): key for key, concept in table().concepts.items()}
+_CONCEPTS = {  # without the connectives a name may hold: "rate" of "heart rate"
+    frozenset(
+        stem(w) for w in concept.label.lower().replace(",", "").split() if WORDS.get(w, (0,))[0] != Kind.LIGHT
+    ): key
+    for key, concept in table().concepts.items()
+}
 _BETWEEN = frozenset({Kind.LIGHT, Kind.COLON, Kind.STATE, Kind.PLACE, Kind.NUMBER, Kind.MONTH, Kind.UNIT})
 
 

@@ -85,7 +85,10 @@ def _number(
     if _limit_context(read, position):
         return _limit(read, position, figure, cited)
     found = _without_strengths(read, position, masks, figure, matching(figure, cited), cited)
-    if found and unit and position + 2 < len(masks) and masks[position + 2] & found:
+    if found and position and read[position - 1].word in ("every", "each"):
+        return 0  # "every 12 hours" is no value but how often (frequency.py)
+    leads = unit and position + 2 < len(masks) and read[position + 2].word not in DOSING
+    if found and leads and masks[position + 2] & found:
         masks[position] = masks[position + 2] & found  # "2 ml ondansetron": a strength that leads the name
         return 0
     return found or _otherwise(read, position, masks, figure, cited, desk)

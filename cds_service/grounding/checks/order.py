@@ -26,7 +26,7 @@ from cds_service.grounding.evidence.desk import Desk
 from cds_service.grounding.evidence.evidence import Evidence
 from cds_service.grounding.evidence.literal import literal
 from cds_service.grounding.language import polarity
-from cds_service.grounding.language.lexicon import ALLERGY, Kind, stem
+from cds_service.grounding.language.lexicon import ALLERGY, DOSING, Kind, stem
 from cds_service.grounding.language.tokens import Sentence, Token, sentence
 from cds_service.grounding.statement import CONTRADICTIONS, Reason, Statement
 
@@ -133,6 +133,8 @@ def _names(read: Sequence[Token], masks: Sequence[int], cited: Sequence[Evidence
         return mistaken
     anchors: list[Anchor] = []
     for mention in found:
+        if all(read[i].word in DOSING for i in range(mention.first, mention.last + 1) if masks[i]):
+            continue  # "once daily" of two dosages names no drug
         if only_side(read, mention):
             if _side_astray(mention, found):
                 return Reason.SIDE, read[mention.first].word

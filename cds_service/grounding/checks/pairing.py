@@ -16,6 +16,7 @@ from cds_service.grounding.language.lexicon import Kind
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
+_ORDERS = {"after": True, "following": True, "before": False}  # whether what follows the word came first
 _OXYGEN = frozenset({"oxygen_flow", "inhaled_oxygen"})
 
 
@@ -23,7 +24,7 @@ def pairing(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Ev
     """The first anchor that stands beside the wrong one."""
     astray = _values_with_names(_without_led(read, anchors, cited)) or _dates_with_neighbours(anchors)
     if astray is None:
-        astray = _from_to(read, anchors, cited)
+        astray = _from_to(read, anchors, cited) or _out_of_order(read, anchors, cited) or _date_of_all(read, anchors)
     return (Reason.PAIRING, read[astray.first].word) if astray else None
 
 
@@ -37,6 +38,32 @@ def _without_led(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequen
         if between == ["of"] and value in kept and read[value.first - 1].word in ("on", "with", "at"):
             kept.remove(value)
     return kept
+
+
+def _out_of_order(read: Sequence[Token], anchors: Sequence[Anchor], cited: Sequence[Evidence]) -> Anchor | None:
+    """ "Started after creatinine 1.72": what stands on either side of "after" and "before" happened in that order."""
+    things = [a for a in anchors if a.what != "date"]
+    for one, other in itertools.pairwise(things):
+        words = {read[i].word for i in range(one.last + 1, other.first)} & _ORDERS.keys()
+        if len(words) != 1 or one.mask & other.mask:
+            continue
+        first, then = (other, one) if _ORDERS[words.pop()] else (one, other)
+        before = [cited[i].fact.time for i in bits(first.mask)]
+        after = [cited[i].fact.time for i in bits(then.mask)]
+        if not any(a is None or b is None or a <= b for a in before for b in after):
+            return other
+    return None
+
+
+def _date_of_all(read: Sequence[Token], anchors: Sequence[Anchor]) -> Anchor | None:
+    """ "Paracentesis and ligation on 20 November": the date is that of both."""
+    for one, other, date in zip(anchors, anchors[1:], anchors[2:], strict=False):
+        if (one.what, other.what, date.what) != ("name", "name", "date") or one.mask & other.mask:
+            continue
+        between = {read[i].word for i in range(one.last + 1, other.first)}
+        if between and between <= {"and", "or", "&"} and not one.mask & date.mask:
+            return one
+    return None
 
 
 def _oxygen_given(read: Sequence[Token], anchor: Anchor, cited: Sequence[Evidence]) -> bool:

@@ -15,6 +15,7 @@ from cds_service.grounding.language.lexicon import Kind, stem
 from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
+_BOUNDS = (Kind.UNIT, Kind.OVER, Kind.UNDER, Kind.AT_LEAST, Kind.AT_MOST)
 _JOINTS = frozenset({"of", "in", "the", "a", "an", "at", "-", "sided", "(", "%", "measuring", "is", "was"})
 
 
@@ -47,7 +48,7 @@ def _runs(read: Sequence[Token], masks: Sequence[int]) -> Iterator[list[int]]:
         elif own:
             yield run
             run, shared = [position], own
-        elif token.kind != Kind.UNIT and token.word not in _JOINTS:
+        elif token.kind not in _BOUNDS and token.word not in _JOINTS:
             yield run
             run, shared = [], -1
     yield run
