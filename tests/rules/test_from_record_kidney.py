@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from feeding_records import NOW, born, creatinine, creatinine_umol, problem, procedure, reading, record
 
 from cds_service.record.facts import Reading
+from cds_service.rules.catalogue import Severity
+from cds_service.rules.evaluate import evaluate_record
 from cds_service.rules.from_record import Feed, aki_stage, all_scores, crcl, dialysis_state, egfr_now, g_stage
+from cds_service.rules.pack import load_pack
 
 
 def test_a_rise_of_0_3_within_48_hours_is_stage_1_exactly() -> None:
@@ -118,6 +122,30 @@ def test_egfr_is_computed_from_the_newest_creatinine_of_90_days() -> None:
     assert result.text == "eGFR 39 mL/min/1.73 m² (CKD-EPI 2021)"
     old = egfr_now(record(creatinine(1.4, days=91)))
     assert old.missing == ("creatinine (older than 90 d)",)
+
+
+def test_an_egfr_of_the_laboratory_that_contradicts_its_own_creatinine_is_said() -> None:
+    ours, theirs = creatinine(0.8), reading("egfr", Decimal("26.7"))
+    result = egfr_now(record(ours, theirs))
+    assert result.text.endswith("(CKD-EPI 2021; the laboratory's own, 26.7, disagrees)")
+    assert result.inputs == (ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "theirs", [reading("egfr", 92), reading("egfr", 26, days=3), reading("egfr", 26, comparator=">")]
+)
+def test_an_egfr_of_the_same_category_an_older_one_and_a_bound_contradict_nothing(theirs: Reading) -> None:
+    result = egfr_now(record(creatinine(0.8), theirs))
+    assert "disagrees" not in result.text
+    assert len(result.inputs) == 1
+
+
+def test_a_reduced_egfr_of_the_laboratory_beside_a_normal_creatinine_is_a_remark_and_not_silence() -> None:
+    found = evaluate_record(load_pack(), record(creatinine(0.8), reading("egfr", 26)))
+    (said,) = [each for each in found if each.rule.id == "kidney-function"]
+    assert said.severity is Severity.INFO
+    assert "disagrees): check which of the two is right" in said.summary
+    assert not [e for e in evaluate_record(load_pack(), record(creatinine(0.8))) if e.rule.id == "kidney-function"]
 
 
 def test_egfr_of_a_value_written_in_umol_l_uses_the_value_as_written() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from cds_service.record import wording
 from cds_service.record.facts import Fact, Reading
 from cds_service.rules import calculators
 from cds_service.rules.feeding.feed import Feed
@@ -54,8 +55,10 @@ def egfr_now(feed: Feed) -> ScoreResult:
     extra = _guards(feed, injury)
     result = _equation(feed, creatinine, feed.record.person.sex, extra)
     if result["status"] == "ok":
-        text = f"eGFR {result['reported']} {UNIT} (CKD-EPI 2021)"
-        return ScoreResult(EGFR, result, (creatinine,), text=text)
+        other = _contradicting(feed, creatinine, result["reported"])
+        said = f"; the laboratory's own, {wording.number(other.value)}, disagrees" if other and other.value else ""
+        text = f"eGFR {result['reported']} {UNIT} (CKD-EPI 2021{said})"
+        return ScoreResult(EGFR, result, (creatinine, *((other,) if other else ())), text=text)
     if result["status"] == "not-applicable":
         facts = (creatinine, *(fact for fact in _evidence(feed, result["reason"], injury) if fact is not creatinine))
         return ScoreResult(EGFR, result, facts, text=f"eGFR withheld: {reason(result['reason'], extra)}")
@@ -66,6 +69,18 @@ def egfr_now(feed: Feed) -> ScoreResult:
         text = _both_sexes(result["by_sex"])
     why = f"missing: {', '.join(missing)}" if missing else "a value outside the possible range"
     return ScoreResult(EGFR, result, (creatinine,), missing, text=text or f"eGFR not computed; {why}")
+
+
+def _contradicting(feed: Feed, creatinine: Reading, reported: int) -> Reading | None:
+    """The eGFR the laboratory reported with this creatinine or after it, where it lies in another G category.
+
+    One of the two is wrong, or a formula differs; which one is not for us to say.
+    """
+    newest = next(iter(fresh(feed.record, EGFR, "egfr")), None)
+    if newest is None or not newest.exact or moment(newest) < moment(creatinine):
+        return None
+    ours, theirs = (calculators.run("CKD_G_stage", {"egfr": value})["stage"] for value in (reported, newest.value))
+    return newest if ours != theirs else None
 
 
 def _evidence(feed: Feed, code: str, injury: Comparison | None) -> tuple[Fact, ...]:

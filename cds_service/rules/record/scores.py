@@ -234,7 +234,7 @@ def recorded_score(rule: Rule, given: Score, situation: Situation) -> Iterator[F
         )
 
 
-@record_logic("kidney-function", Filtration, found="egfr stage", dialysis="")
+@record_logic("kidney-function", Filtration, found="egfr stage", dialysis="", disagrees="egfr")
 def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iterator[Finding]:
     """eGFR with its G category (“range, single value” unless below 60 for 90 days); silent in AKI."""
     if situation.dialysis.maintenance:
@@ -242,6 +242,7 @@ def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iter
         return
     value = situation.kidney.egfr
     if value is None or value >= given.below:
+        yield from _disagreeing(rule, given, situation)
         return
     egfr, stage = situation.score("eGFR_CKD_EPI_2021"), situation.score("CKD_G_stage")
     category = calculators.run("CKD_G_stage", {"egfr": value})["stage"]
@@ -255,6 +256,15 @@ def kidney_function(rule: Rule, given: Filtration, situation: Situation) -> Iter
         worse=float(-value),
         values={"egfr": value, "stage": category},
     )
+
+
+def _disagreeing(rule: Rule, given: Filtration, situation: Situation) -> Iterator[Finding]:
+    """The laboratory's own eGFR is reduced where the one of its creatinine is not: no alert, and no silence either."""
+    egfr = situation.score("eGFR_CKD_EPI_2021")
+    theirs = next((f for f in egfr.inputs[1:] if isinstance(f, Reading) and f.concept == "egfr"), None)
+    if egfr.ok and theirs is not None and theirs.value is not None and theirs.value < given.below:
+        words = {"egfr": egfr.text}
+        yield conclude(rule, "disagrees", words, key="disagrees", facts=egfr.inputs, worse=float(-theirs.value))
 
 
 @record_logic("qtc", Interval, measured="value", computed="text")
