@@ -19,7 +19,7 @@ This page is written by `python -m tests.faults.page` from `tests/faults/rows.to
 (`test_row_NN_…`); a test fails when it is out of date. “Row NN” in the source means a row of this table.
 
 Whatever happens, no call is answered late or with silence, nothing of a patient and no token is logged, and no finding of the rules
-waits for a model.
+is lost or late for a model's sake.
 
 | row | what happens | what the service does | tests |
 | --- | --- | --- | --- |
