@@ -21,6 +21,7 @@ from cds_service.errors import CdsError
 from cds_service.imaging.read import Read
 
 BUSY_S = 60.0  # longer than PATIENCE_S of the write-back and of the archive together; after a crash it is free then
+LATE_S = 300.0  # a write that was never answered may still arrive: the record is looked in again for what was rejected meanwhile
 WORDS = 10_000  # characters of a person's conclusion or reason
 NOT_KEPT = "the report is in the record, its DICOM SR is not in the archive ({why}); try again"
 NOT_REJECTED = (
@@ -202,7 +203,8 @@ class Drafts:
             claimed, version=before + 2, filed=outcome.filed, report=outcome.report, fault=outcome.fault
         )
         ended = settled if outcome.fault else await self._archived(settled)
-        await self._store.replace(ended, before=before + 1)
+        unanswered = draft.state == "rejected" and bool(draft.fault) and not (ended.filed or ended.fault)
+        await self._store.replace(ended, before=before + 1, again_s=LATE_S if unanswered else 0.0)
         self._told("draft write failed" if ended.fault else f"draft {draft.state}", ended)
         return ended
 

@@ -95,7 +95,7 @@ class DraftStore:
         return await self._select(table.c.id != "", LISTED)
 
     async def unfinished(self) -> Listed:
-        """Drafts whose claim ran out before its holder ended it: a process died while it wrote."""
+        """Drafts whose claim ran out before its holder ended it, as when a process died while it wrote; or whose ``again_s`` did."""
         return await self._select((table.c.busy_until > 0) & (table.c.busy_until <= self._now()), LISTED)
 
     async def by_state(self) -> dict[str, int]:
@@ -103,10 +103,11 @@ class DraftStore:
         query = select(table.c.state, func.count()).group_by(table.c.state)
         return await self._run(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
-    async def replace(self, draft: Draft, *, before: int, busy_s: float = 0.0) -> bool:
+    async def replace(self, draft: Draft, *, before: int, busy_s: float = 0.0, again_s: float = 0.0) -> bool:
         """Store a change of version ``before``. False when it moved on, or is being written by somebody else.
 
-        ``busy_s`` claims the draft for so long; the holder of the claim ends it with its next change.
+        ``busy_s`` claims the draft for so long; the holder of the claim ends it with its next change. After ``again_s`` it is
+        ``unfinished``: to be taken up once more.
         """
         now, holds = self._now(), not busy_s
         change = update(table).where(table.c.id == draft.id, table.c.version == before)
@@ -115,7 +116,7 @@ class DraftStore:
         values = {
             "state": draft.state,
             "version": draft.version,
-            "busy_until": now + int(busy_s * 1000) if busy_s else 0,
+            "busy_until": now + int((busy_s or again_s) * 1000) if busy_s or again_s else 0,
             "sealed": self._seal(draft),
         }
         return await self._run(lambda connection: connection.execute(change.values(values)).rowcount == 1)

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from cds_service.db.models import draft as table
 from cds_service.drafts import archived, drafts, write_back
-from cds_service.drafts.draft import Accept
+from cds_service.drafts.draft import Accept, Reject
 from cds_service.drafts.write_back import WriteBack
 from cds_service.web.simulator.misbehaviour import Rule
 from fhir_adapters.backend import BackendServices
@@ -45,8 +45,8 @@ async def test_a_conflict_is_said_and_trying_again_finishes_it(house: House, sta
     assert len(house.reports(draft.identifier)) == 1
 
 
-async def test_a_transaction_that_is_committed_long_after_it_was_given_up_leaves_one_of_each(house: House) -> None:
-    draft = await house.drafts.put(read(), **WHERE)
+def slow(house: House) -> tuple[list[bytes], WriteBack]:
+    """A record that does not answer a transaction in time, and the transactions it was sent."""
     late: list[bytes] = []
 
     class Slow(FhirClient):
@@ -57,9 +57,13 @@ async def test_a_transaction_that_is_committed_long_after_it_was_given_up_leaves
     async def connect(_deadline: float) -> FhirClient:
         return Slow(house.outbound, house.base)
 
-    failed = await house.make(write_back=WriteBack(connect, {"rule-pack": "sha256:bb"})).decide(
-        draft.id, Accept(), PERSON
-    )
+    return late, WriteBack(connect, {"rule-pack": "sha256:bb"})
+
+
+async def test_a_transaction_that_is_committed_long_after_it_was_given_up_leaves_one_of_each(house: House) -> None:
+    draft = await house.drafts.put(read(), **WHERE)
+    late, write_back = slow(house)
+    failed = await house.make(write_back=write_back).decide(draft.id, Accept(), PERSON)
     assert "not known (timed out)" in failed.fault
     done = await house.drafts.decide(draft.id, Accept(), PERSON)
     assert done.settled, done.fault
@@ -70,6 +74,22 @@ async def test_a_transaction_that_is_committed_long_after_it_was_given_up_leaves
         e for e in house.kept("AuditEvent") if any(each["what"].get("reference") == done.report for each in e["entity"])
     ]
     assert len(events) == 1
+
+
+async def test_what_was_rejected_is_retracted_when_an_earlier_write_arrives_after_all(house: House) -> None:
+    draft = await house.drafts.put(read(), **WHERE)
+    late, write_back = slow(house)
+    await house.make(write_back=write_back).decide(draft.id, Accept(), PERSON)
+    rejected = await house.drafts.decide(draft.id, Reject(), PERSON)
+    assert rejected.settled
+    client = await house.connect(0)
+    await client.transaction(late[0], deadline=asyncio.get_running_loop().time() + 10)
+    assert [report["status"] for report in house.reports(draft.identifier)] == ["preliminary"]
+    assert await house.drafts.resume() == 0
+    house.ahead_s += int(drafts.LATE_S) + 1
+    assert await house.drafts.resume() == 1
+    assert [report["status"] for report in house.reports(draft.identifier)] == ["entered-in-error"]
+    assert await house.drafts.resume() == 0
 
 
 async def test_a_report_that_a_person_took_is_never_retracted_by_a_draft_made_anew(house: House) -> None:
