@@ -81,5 +81,5 @@ lock: $(VENV)/bin/python ## pin what pyproject.toml asks for
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --universal --extra local --extra vertex --extra model-tests -c requirements-dev.lock pyproject.toml -o requirements-models.lock
 
-clean: ## remove what was installed and made
+clean: ## remove what was installed and made, .cds-state with its database and key too
 	@rm -rf $(VENV) .cds-state build dist *.egg-info
