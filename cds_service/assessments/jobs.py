@@ -43,10 +43,6 @@ class Obsolete(Exception):
     """What the job was to make would not be the result of its key any more: data, prompt, engine or rules moved on."""
 
 
-class SwitchedOff(Exception):
-    """The AI part was switched off after the job was asked for."""
-
-
 class NotMade(NamedTuple):
     """Why an attempt has no result, and how its job ends unless it is tried ``again``."""
 
@@ -56,7 +52,7 @@ class NotMade(NamedTuple):
 
 
 class Work(Protocol):
-    """What a kind of job does. Raises what ``models/faults.py`` lists, Obsolete or SwitchedOff."""
+    """What a kind of job does. Raises what ``models/faults.py`` lists, or Obsolete."""
 
     async def __call__(self, key: str, snapshot: bytes, /) -> bytes:
         """The result of a snapshot."""
@@ -88,9 +84,11 @@ class Jobs:
         ended: Callable[[str, str, str, str], None] = lambda _key, _task, _state, _reason: None,
         tracing: Tracing = OFF,
         hurries: Callable[[], bool] = lambda: True,
+        off: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``hurries``: whether some call may wait for a job now; it is not looked for as often otherwise."""
-        self._hurries, self._quick = hurries, True
+        """``hurries``: whether some call may wait for a job now; it is not looked for as often otherwise. ``off``: whether
+        all AI is switched off: what was queued before is not made either."""
+        self._hurries, self._quick, self._off = hurries, True, off
         self._gateway, self._store, self._works = gateway, store, works
         self._limits = limits
         self._count, self._ended, self._tracing = count, ended, tracing
@@ -318,6 +316,8 @@ class Jobs:
 
     async def _made(self, key: str, job: rows.Job) -> bytes | NotMade:
         """The result, or why there is none."""
+        if self._off():
+            return NotMade("shed", "the AI part was switched off")
         work = self._works.get(job.task.partition(":")[0])
         snapshot = self._store.open_snapshot(key, job.snapshot)
         if work is None or snapshot is None:
@@ -326,8 +326,6 @@ class Jobs:
             return await work(key, snapshot)
         except Obsolete:
             return NotMade("failed", "the record, the prompt, the engine or the rules have moved on")
-        except SwitchedOff:
-            return NotMade("shed", "the AI part was switched off")
         except (BadAnswer, EngineRefused) as fault:
             return NotMade("failed", fault.reason)
         except EngineFault as fault:

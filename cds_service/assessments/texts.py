@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.assessments import snapshot
-from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete, SwitchedOff
+from cds_service.assessments.jobs import SHOWN, WAITING, WARM, Jobs, Obsolete
 from cds_service.assessments.key import Keys
 from cds_service.assessments.memory import Decoded, Recent
 from cds_service.assessments.places import numbered, placed, ranged
@@ -167,15 +167,10 @@ class Texts:
                 self._ask(key, asked, wanted, WARM)
 
     async def make(self, key: str, sealed: bytes) -> bytes:
-        """The Work of kind ``text``: ask, check, encode. Obsolete when the key is no longer that of what would be made.
-
-        SwitchedOff when the AI part is.
-        """
+        """The Work of kind ``text``: ask, check, encode. Obsolete when the key is no longer that of what would be made."""
         shot = snapshot.decode(sealed)
         task = self._tasks.get(shot.task)
         pack = self._pack()
-        if self._switches.ai is Switch.OFF:
-            raise SwitchedOff
         if task is None:
             raise Obsolete
         subject = await asyncio.to_thread(snapshot.subject, shot, pack)

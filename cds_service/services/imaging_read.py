@@ -20,6 +20,7 @@ from cds_service.imaging.patient_check import Expected
 from cds_service.imaging.read import ImageFinding, Read
 from cds_service.imaging.viewer import PriorStudy
 from cds_service.imaging.work import Progress, Wanted
+from cds_service.models.faults import in_words
 from cds_service.randomness import uuid4
 from cds_service.record import wording
 from cds_service.record.facts import Event, Person, Record
@@ -268,7 +269,7 @@ def _unread(
         )
     else:
         headline, told = SAID[progress.state]
-        told = f"{told}: {escape(progress.why)}." if progress.why else told
+        told = f"{told}: {escape(in_words(progress.why))}." if progress.why else told
         if progress.older is not None:
             told = f"{told} {EARLIER if progress.state == 'waiting' else OLDER}"
             links = [Link(label="Older draft", url=f"{base}/review/{progress.older.id}", type="absolute")]

@@ -17,6 +17,7 @@ from cds_service.imaging.work import KIND as IMAGE
 from cds_service.models.engine import Engine
 from cds_service.models.prompting import templates
 from cds_service.models.standing import Standing
+from cds_service.rules.catalogue import Switch
 from cds_service.wiring.own_access import archives
 from cds_service.wiring.parts import Parts
 
@@ -62,6 +63,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
             "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image, prompts)
         ),
         tracing=parts.tracing,
+        off=lambda: parts.switches.ai is Switch.OFF,
         hurries=lambda: text is not None and _may_be_waited_for(text, settings.deadline_ms / 1000),
     )
     if texts is not None:

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from cds_service.app import create_app
 from cds_service.assessments import durable, workflow
-from cds_service.assessments.jobs import LOST, WARM, Jobs, Limits, SwitchedOff
+from cds_service.assessments.jobs import LOST, WARM, Jobs, Limits
 from cds_service.assessments.store import Store
 from cds_service.db.gateway import Gateway
 from cds_service.encryption import Cipher
@@ -155,11 +155,10 @@ async def test_a_job_under_way_for_long_is_left_to_itself(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("faults", "ends"),
     [
-        ([SwitchedOff()], ["shed"]),
         ([NotReady(), BreakerOpen(), NotReady()], ["shed"]),
         ([NotJson()], ["failed"]),
     ],
-    ids=["switched off", "engine away", "bad answer"],
+    ids=["engine away", "bad answer"],
 )
 async def test_only_what_speaks_against_the_question_itself_keeps_it_from_being_asked_again_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[Exception], ends: list[str]
@@ -180,6 +179,23 @@ async def test_only_what_speaks_against_the_question_itself_keeps_it_from_being_
         jobs.ask(NAME, "text:triage", NAME.encode, WARM)
         await until(lambda: not jobs.has(NAME))
         assert [state for _, state, _ in told.ended] == ends + ["done"] * (ends == ["shed"])
+
+
+async def test_with_all_ai_off_what_was_queued_before_is_not_made_and_may_be_asked_for_again_once_it_is_on(
+    tmp_path: Path,
+) -> None:
+    told = Told()
+    async with running(tmp_path, told, limits=Limits()) as jobs:
+        off = [True]
+        jobs._off = lambda: off[0]
+        await until(lambda: jobs.ready)
+        for task in ("text:triage", "image:read"):
+            jobs.ask(NAME, task, NAME.encode, WARM)
+            await until(lambda: told.ended)
+            assert told.ended.pop() == (task, "shed", "the AI part was switched off")
+        off[0] = False
+        jobs.ask(NAME, "text:triage", NAME.encode, WARM)
+        await until(lambda: told.ended == [("text:triage", "done", "")])
 
 
 def test_readiness_tells_how_the_jobs_stand_and_the_service_answers_meanwhile(

@@ -7,11 +7,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
-import pytest
 from msgspec.structs import replace
 
-from cds_service.assessments import snapshot
-from cds_service.assessments.jobs import SHOWN, WAITING, WARM, SwitchedOff
+from cds_service.assessments.jobs import SHOWN, WAITING, WARM
 from cds_service.assessments.key import Keys
 from cds_service.assessments.memory import Recent
 from cds_service.assessments.places import placed, ranged
@@ -131,14 +129,6 @@ async def test_a_key_that_was_shed_is_asked_for_again_by_the_next_call() -> None
     (outcome,) = await house.get(SUMMARY)
     assert outcome.state == "pending"
     assert house.queue.asked == [(house.key(SUMMARY), SHOWN)]
-
-
-async def test_a_job_that_meets_the_switch_off_says_so_and_not_that_the_record_moved_on() -> None:
-    house = House()
-    house.ai = Switch.OFF
-    shot = snapshot.encode(snapshot.of("a", SUMMARY, house.subject))
-    with pytest.raises(SwitchedOff):
-        await house.texts.make(house.key(SUMMARY), shot)
 
 
 async def test_what_the_database_holds_is_taken_into_memory_and_shown() -> None:

@@ -232,7 +232,7 @@ async def test_test_weights_are_named_first_and_are_never_offered_for_the_record
     [
         (Progress(state="preparing"), "being prepared"),
         (Progress(state="refused", why="this is a lateral view"), "this is a lateral view"),
-        (Progress(state="failed", why="timeout"), "did not succeed: timeout"),
+        (Progress(state="failed", why="timeout"), "did not succeed: the model did not answer in time (timeout)"),
         (Progress(state="waiting", why="too much is waiting"), "cannot be started now: too much is waiting"),
     ],
 )

@@ -99,6 +99,17 @@ def test_what_is_switched_off_is_not_asked_and_what_is_in_shadow_is_made_and_not
         assert len(double.of("record-summary")) == (0 if state is Switch.OFF else 1)
 
 
+def test_what_was_queued_before_all_ai_was_switched_off_is_not_asked_of_the_model(tmp_path: Path) -> None:
+    hanging = Double(delay=60)
+    with service(tmp_path, Stand(hanging)) as client:
+        until(lambda: detail(client) and len(hanging.asked) == 2, 20)
+    set_ai(Settings(mode="demo", state_dir=tmp_path), Switch.OFF)
+    double = Double()
+    with service(tmp_path, Stand(double)) as client:
+        until(lambda: 'cds_assessment_jobs_total{fate="shed"} 2.0' in client.get("/metrics").text, 20)
+        assert not double.asked
+
+
 def test_an_unusable_answer_is_given_up_at_once_and_said_on_the_card(tmp_path: Path) -> None:
     double = Double(faults=[NotJson()])
     with service(tmp_path, Stand(double)) as client:
