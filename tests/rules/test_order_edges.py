@@ -177,3 +177,16 @@ def test_insulin_is_warned_about_while_potassium_is_low(
 ) -> None:
     subject = with_order(drug_order("insulin regular infusion"), reading("potassium", value, unit="mmol/L", **more))
     assert [f.severity for f in on_orders("insulin-potassium", subject)] == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("Chronic kidney disease stage 3", Severity.INFO), ("CKD stage 5", Severity.WARNING), ("Osteoarthritis", None)],
+)
+def test_an_nsaid_with_a_recorded_kidney_disease_and_no_egfr_is_said(name: str, severity: Severity | None) -> None:
+    draft = drug_order("Ibuprofen 400 mg")
+    found = on_orders("nsaid-kidney", with_order(draft, problems=[problem(name)]))
+    assert [f.severity for f in found] == ([severity] if severity else [])
+    assert [f.summary for f in found] == ([f"ibuprofen: recorded is {name}, and no eGFR is known"] if severity else [])
+    good = reading("egfr", 75, unit="mL/min/{1.73_m2}")
+    assert on_orders("nsaid-kidney", with_order(draft, good, problems=[problem(name)])) == []

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from cds_service.record.facts import Order
+from cds_service.record.facts import Order, Problem
 from cds_service.rules.catalogue import Finding, Rule
 from cds_service.rules.doses import read_dose
 from cds_service.rules.from_record import ScoreResult
 from cds_service.rules.logic import Given, Tier, conclude, order_logic
-from cds_service.rules.parameters import DrugGroup
+from cds_service.rules.parameters import DrugGroup, ProblemGroups
 from cds_service.rules.reduction import Reduction, count, dose_of
 from cds_service.rules.situation import Situation, names
 
@@ -20,11 +20,16 @@ REDUCED = 60  # eGFR (mL/min/1.73 m²) below which kidney function is called red
 
 
 class NsaidLimits(Given, frozen=True):
-    """eGFR (mL/min/1.73 m²) below which NSAIDs are cautioned against, and avoided."""
+    """eGFR (mL/min/1.73 m²) below which NSAIDs are cautioned against, and avoided.
+
+    ``kidney_disease``: problems that are said where no eGFR is known; ``failure``: those of them that raise the tier.
+    """
 
     drugs: DrugGroup
     caution_below: int
     avoid_below: int
+    kidney_disease: ProblemGroups
+    failure: ProblemGroups
 
 
 class Band(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,15 +94,22 @@ class Doses(Given, frozen=True):
     caution="drug kidney kidney_text",
     injury="drug kidney kidney_text",
     dialysis="drug",
+    recorded="drug problem",
 )
 def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Order) -> Iterator[Finding]:
-    """An NSAID with eGFR below 60 (caution) or below 30 (avoid), or in AKI; on maintenance dialysis a remark."""
+    """An NSAID with eGFR below 60 (caution) or below 30 (avoid), or in AKI; on maintenance dialysis a remark.
+
+    Where no eGFR is known, a recorded kidney disease is said instead.
+    """
     mine = situation.drug(order).among(given.drugs.members)
     kidney = situation.kidney
     if not mine:
         return
+    disease: list[Problem] = [] if kidney.known else situation.problems(*given.kidney_disease.names)
     if kidney.dialysis:
         text, tier = "dialysis", Tier.REMARK
+    elif disease:
+        text, tier = "recorded", Tier.RAISED if situation.problems(*given.failure.names) else Tier.ORDINARY
     elif kidney.aki:
         text, tier = "injury", Tier.RAISED
     elif kidney.below(given.avoid_below):
@@ -109,10 +121,11 @@ def nsaid_kidney(rule: Rule, given: NsaidLimits, situation: Situation, order: Or
     yield conclude(
         rule,
         text,
-        {"drug": names(mine), **kidney.words},
+        {"drug": names(mine), "problem": disease[0].label if disease else "", **kidney.words},
         key=f"{text}:{names(mine)}",
         tier=tier,
-        facts=(order, *kidney.facts),
+        facts=(order, *disease, *kidney.facts),
+        missing=kidney.missing if disease else (),
         order=order,
         worse=kidney.worse,
         values={"egfr": kidney.egfr, "aki_stage": kidney.aki},
