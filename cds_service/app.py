@@ -172,7 +172,7 @@ def _on_study(parts: Parts, made: Assessments | None) -> OnStudy:
                 f"[subscriptions.{own_id}] names the client '{known.client}', which [clients] lacks"
             )
     connect = record_access(settings, parts.outbound).connect
-    studies = NewStudies(connect, made.reads if made else None, _clock, lambda: parts.switches.ai)
+    studies = NewStudies(connect, made.reads if made else None, _clock, lambda: parts.switches.ai, parts.zone)
 
     async def queue(reference: str, subscription: Subscription) -> None:
         issuer = settings.clients[subscription.client].issuer if subscription.client else ""

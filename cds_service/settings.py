@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     clients: dict[str, Client] = Field(default_factory=dict)
     """`[clients.NAME]` tables, one an EHR (file only)."""
     timezone: str = "UTC"
-    """IANA zone in which times are printed."""
+    """IANA zone of the site: times are printed in it, and read in it where the record writes none."""
     units: Literal["conventional", "si"] = "conventional"
     """Unit system values are printed in; the original stands beside a converted one."""
     deadline_ms: int = Field(default=0, ge=0)

@@ -141,8 +141,9 @@ async def _record(settings: Settings, patient: str, fhir: str, bundle: Path | No
             retrieved = await gather({}, queries, FhirClient(outbound, fhir), deadline)
     require_patient(retrieved, patient)
     expected = templates.expected(SERVICE)
+    zone = ZoneInfo(settings.timezone)
     return await asyncio.to_thread(
-        build, patient, retrieved, datetime.now(UTC), expected=expected, units=settings.units
+        build, patient, retrieved, datetime.now(UTC), expected=expected, zone=zone, units=settings.units
     )
 
 

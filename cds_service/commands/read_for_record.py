@@ -73,7 +73,7 @@ class ForRecord:
             raise ConfigurationError("--patient needs a FHIR server: set CDS_WRITE_FHIR_URL")
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         try:
-            return await record_of(await connect(deadline), patient, datetime.now(UTC), deadline)
+            return await record_of(await connect(deadline), patient, datetime.now(UTC), deadline, self.parts.zone)
         except FhirError as fault:
             raise ConfigurationError(f"the record does not answer: {fault.title}") from fault
 

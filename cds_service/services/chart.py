@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, tzinfo
 
 from msgspec import Struct
 
@@ -55,6 +56,7 @@ class Charts:
         switches: Switches,
         *,
         units: System = "conventional",
+        zone: tzinfo = UTC,
         tracing: Tracing = OFF,
         count: Callable[[str, int], None] = lambda _name, _n: None,
     ) -> None:
@@ -62,6 +64,7 @@ class Charts:
         self._count = count
         self._tracing = tracing
         self._units: System = units
+        self._zone = zone
         self._switches = switches
         self._site = pack
         self._switched = switches.rules
@@ -120,6 +123,7 @@ class Charts:
                 draft_orders=context.draftOrders,
                 selections=context.selections,
                 expected=expected,
+                zone=self._zone,
                 units=self._units,
             )
             if self._tracing.on:

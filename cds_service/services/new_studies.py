@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from cds_service.errors import Unavailable
 from cds_service.imaging.patient_check import Expected
@@ -40,8 +40,9 @@ class NewStudies:
         reads: Reads | None,
         clock: Callable[[], datetime],
         ai: Callable[[], Switch] = lambda: Switch.ON,
+        zone: tzinfo = UTC,
     ) -> None:
-        self._connect, self._reads, self._clock, self._ai = connect, reads, clock, ai
+        self._connect, self._reads, self._clock, self._ai, self._zone = connect, reads, clock, ai, zone
 
     async def __call__(self, reference: str, tenant: str = "") -> None:
         """Queue the read of 'ImagingStudy/ID', or of the last hour's studies for ''. ``Unavailable``: tell us again."""
@@ -84,7 +85,8 @@ class NewStudies:
             raise _due(fault) from fault
 
     async def _queue(self, client: FhirClient, reads: Reads, study: str, tenant: str, deadline: float) -> None:
-        wanted = await order(client, study, tenant=tenant, now=self._clock(), deadline=deadline)
+        now, zone = self._clock(), self._zone
+        wanted = await order(client, study, tenant=tenant, now=now, deadline=deadline, zone=zone)
         if wanted is None:
             _log.warning("a notified study has no patient or no Study Instance UID")
             return
@@ -97,21 +99,25 @@ def _due(fault: FhirError) -> Unavailable:
     return Unavailable(f"the record does not give the study: {fault.title}", retry_after=AGAIN_S)
 
 
-async def order(client: FhirClient, study: str, *, tenant: str, now: datetime, deadline: float) -> Wanted | None:
+async def order(
+    client: FhirClient, study: str, *, tenant: str, now: datetime, deadline: float, zone: tzinfo
+) -> Wanted | None:
     """'ImagingStudy/ID' with its patient's record as a job's order; None without a patient or a UID. Raises FhirError."""
     found = await client.read("ImagingStudy", study.partition("/")[2], deadline=deadline)
     view = next((v for v in found.views if isinstance(v, ImagingStudyView)), None)
     named = (view.subject.reference or "").split("/")[-2:] if view is not None and view.subject is not None else []
     if len(named) != 2 or named[0] != "Patient" or not is_id(named[1]):
         return None
-    record, whose = await record_of(client, named[1], now, deadline)
+    record, whose = await record_of(client, named[1], now, deadline, zone)
     mine = next((event for event in record.imaging if event.reference == study), None)
     return None if mine is None else order_of(record, mine, whose, tenant=tenant, patient=named[1])
 
 
-async def record_of(client: FhirClient, patient: str, now: datetime, deadline: float) -> tuple[Record, Expected]:
+async def record_of(
+    client: FhirClient, patient: str, now: datetime, deadline: float, zone: tzinfo
+) -> tuple[Record, Expected]:
     """The patient and the imaging studies, as far as the record gives them; and whose images they must be."""
     queries = {key: resolve(query, {"patientId": patient}) for key, query in ImagingRead.prefetch.items()}
     retrieved = await gather({}, queries, client, deadline)
-    record = build(patient, retrieved, now, expected=templates.expected(ImagingRead.id))
+    record = build(patient, retrieved, now, expected=templates.expected(ImagingRead.id), zone=zone)
     return record, expected_of(record.person, patient, retrieved)

@@ -89,7 +89,7 @@ def parts_of(settings: Settings) -> Parts:
         replay=ReplayStore(gateway, cipher, window_s=settings.retry_window_s, count=metrics.count),
         ledger=Ledger(gateway, cipher, hygiene, pack=pack.hash, count=metrics.count),
         outbound=outbound,
-        charts=Charts(outbound, pack, switches, units=settings.units, tracing=traces, count=metrics.count),
+        charts=Charts(outbound, pack, switches, units=settings.units, zone=zone, tracing=traces, count=metrics.count),
         showing=Showing(hygiene, pack.override_reasons, zone),
         engines=engines.build(settings, engine_door, metrics, traces),
         engine_door=engine_door,
