@@ -67,6 +67,8 @@ def test_a_problem_nobody_has_confirmed_is_said_with_how_sure_it_is(verification
     assert reason("Active problems: Lung cancer (2026-09-22).", fact) is Reason.INFERENCE
     assert reason(f"Lung cancer, {verification}.", fact) is None
     assert reason(f"Active problems: Lung cancer, {verification} (2026-09-22).", fact) is None
+    assert reason(f"Lung cancer (active; {verification}).", fact) is None
+    assert reason(f"Lung cancer (2026). Recorded ({verification}).", fact) is Reason.INFERENCE
 
 
 def test_a_denial_that_is_denied_is_no_statement() -> None:

@@ -33,5 +33,9 @@ def certainty(said: Sentence, reached: frozenset[int], masks: Sequence[int], cit
 
 
 def _hedged(read: Sequence[Token], position: int) -> bool:
+    """A hedge in the clause of the word, or in the parentheses that follow it there: "Lung cancer (active; provisional)"."""
     first, last = clause(read, position)
+    words = [token.word for token in read[position:last]]
+    if words.count("(") > words.count(")"):
+        last = next((i for i in range(last, len(read)) if read[i].word == ")"), last)
     return any(token.word in HEDGES for token in read[first:last])

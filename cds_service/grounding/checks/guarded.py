@@ -28,7 +28,7 @@ from cds_service.grounding.language.lexicon import (
 )
 from cds_service.grounding.language.tokens import Sentence
 from cds_service.grounding.statement import Reason
-from cds_service.record.facts import Allergy, Fact, Medication, Order, Problem, Reading
+from cds_service.record.facts import Allergy, Event, Fact, Medication, Order, Problem, Reading
 from cds_service.record.units import table
 
 
@@ -72,10 +72,11 @@ def spelt_out(words: set[str]) -> set[str]:
 
 
 def _ends(said: Sentence, cited: Sequence[Evidence]) -> bool:
-    """A word that ends something; being discharged from a cited stay ends nothing but the stay."""
+    """A word that ends something; being discharged from a cited stay, or a completed procedure, ends nothing but itself."""
     stays = any(evidence.fact.reference.startswith("Encounter/") for evidence in cited)
     past = (t.word for t in said.read if t.kind == Kind.TENSE and t.payload == "past")
-    return any(not (stays and word == "discharged") for word in past)
+    events = all(isinstance(evidence.fact, Event) for evidence in cited)
+    return any(not ((stays and word == "discharged") or (events and word == "completed")) for word in past)
 
 
 def _allergy_fault(words: set[str], ends: bool, cited: Sequence[Evidence], desk: Desk) -> Fault | None:

@@ -82,7 +82,7 @@ def _number(
             return 0
     before = read[position - 1].kind if position else Kind.LIGHT
     figure = Figure(text, unit, SIGNS.get(before, ""), before == Kind.ABOUT)
-    if _limit_context(read, position):
+    if _limit_context(read, position, masks):
         return _limit(read, position, figure, cited)
     found = _without_strengths(read, position, masks, figure, matching(figure, cited), cited)
     if found and position and read[position - 1].word in ("every", "each"):
@@ -170,13 +170,13 @@ def _in_name(text: str, position: int, masks: Sequence[int], cited: Sequence[Evi
     return mask
 
 
-def _limit_context(read: Sequence[Token], position: int) -> bool:
+def _limit_context(read: Sequence[Token], position: int, masks: Sequence[int]) -> bool:
     if position and read[position - 1].kind in SIGNS:
         position -= 1
     for at in range(position - 1, max(position - 7, -1), -1):
         token = read[at]
         if token.word in LIMIT_WORDS:
-            return True
+            return not (token.word == "interval" and at and masks[at - 1])  # "QTc interval 492 ms"
         if token.kind not in _LIMIT_KINDS and token.word not in _LIMIT_JOINTS:
             return False
     return False

@@ -16,7 +16,7 @@ from cds_service.grounding.language.tokens import Token
 from cds_service.grounding.statement import Reason
 
 _BOUNDS = (Kind.UNIT, Kind.OVER, Kind.UNDER, Kind.AT_LEAST, Kind.AT_MOST)
-_JOINTS = frozenset({"of", "in", "the", "a", "an", "at", "-", "sided", "(", "%", "measuring", "is", "was"})
+_JOINTS = frozenset({"of", "in", "the", "a", "an", "at", "-", "sided", "%", "measuring", "is", "was"})
 
 
 def recombined(read: Sequence[Token], masks: Sequence[int], cited: Sequence[Evidence]) -> Fault | None:

@@ -48,18 +48,28 @@ def tense(
         if mark in reached:
             word = _OPPOSITE.get(word, word)
         for name in _about(read, mark, names):
-            if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
+            fits = _fitting(read, mark, word, name, cited)
+            if not fits:
                 return Reason.TENSE, read[mark].word
-            if word == "past" and read[mark].word in _OVER and _stands_worded(name, cited):
-                return Reason.TENSE, read[mark].word
-            if word == "past" and read[mark].word != "history" and _ends_what_stands(read, name, cited):
-                return Reason.TENSE, read[mark].word
-            said[name.first] = said.get(name.first, 0) | _FITS[word]
+            said[name.first] = said.get(name.first, 0) | fits
     for name in names:
         own = [cited[i].tense for i in bits(name.mask)]
         if not any(t & Tense.UNSAID for t in own) and not any(t & said.get(name.first, 0) for t in own):
             return Reason.TENSE, read[name.first].word
     return None
+
+
+def _fitting(read: Sequence[Token], mark: int, word: str, name: Anchor, cited: Sequence[Evidence]) -> int:
+    """The tenses a word says of a name; 0 where none of its facts has them, or where it ends what stands."""
+    if read[mark].word == "active" and all(cited[i].tense & Tense.PLANNED for i in bits(name.mask)):
+        return Tense.PLANNED  # the status of an order that is open
+    if not any(cited[i].tense & _FITS[word] for i in bits(name.mask)):
+        return 0
+    if word == "past" and read[mark].word in _OVER and _stands_worded(name, cited):
+        return 0
+    if word == "past" and read[mark].word != "history" and _ends_what_stands(read, name, cited):
+        return 0
+    return _FITS[word]
 
 
 def _stands_worded(name: Anchor, cited: Sequence[Evidence]) -> bool:
