@@ -48,6 +48,7 @@ class Reason(StrEnum):
     TREND = "direction disagrees with the series"
     STATE = "high, low or normal disagrees with the cited fact"
     PLACE = "latest, first or extreme disagrees with the series"
+    STALE = "value that a later one has replaced, said without its date"
     PERSON = "age or sex is not the patient's"
 
 

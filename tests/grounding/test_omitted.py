@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from cds_service.grounding.statement import Statement
+from cds_service.grounding.statement import Reason, Statement
 from cds_service.grounding.verify import verify
-from tests.grounding.charts import ACUTE, CHRONIC, NOW, ZONE, Chart
+from tests.grounding.charts import ACUTE, CHRONIC, NOW, ZONE, Chart, at
 
 
 def kept(chart: Chart, text: str, *ids: int) -> bool:
@@ -41,6 +42,16 @@ def test_a_value_that_a_later_one_has_replaced_is_not_said_as_the_present_one(
 )
 def test_with_its_date_or_place_an_old_value_passes(chart: Chart, text: str, ids: tuple[int, ...]) -> None:
     assert kept(chart, text, *ids)
+
+
+def test_such_a_value_is_dropped_alone_though_it_was_critical() -> None:
+    old = msgspec.structs.replace(ACUTE.fact(10), number=98, time=at("2026-11-19T08:00"))
+    said = [Statement(text="Sodium 138 mmol/L.", fact_ids=("F5",))] * 9 + [
+        Statement(text="Lactate 4.2 mmol/L.", fact_ids=("F98",))
+    ]
+    verdict = verify(said, [*ACUTE.facts, old], ZONE, person=ACUTE.person, now=NOW)
+    assert [each.reason for each in verdict.dropped] == [Reason.STALE]
+    assert len(verdict.kept) == 9
 
 
 @pytest.mark.parametrize(

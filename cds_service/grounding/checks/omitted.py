@@ -28,7 +28,7 @@ def omitted(
     """The first thing that is true of the cited facts only with what the sentence does not say."""
     old = _old_value(said, figures, cited, desk)
     if old is not None:
-        return Reason.PLACE, said.read[old].word
+        return Reason.STALE, said.read[old].word
     for position, token in enumerate(said.read):
         if token.word == "on" and _oxygen_only_measured(said.read, position, cited):
             return Reason.NAME, said.read[position + 1].word
