@@ -238,8 +238,8 @@ async def _ask_again_typed(
 def _state(fault: errors.FhirError, query: str) -> State:
     if isinstance(fault, errors.OutcomeError) and DENIED.intersection(fault.codes):
         return State.NOT_PERMITTED
-    if isinstance(fault, errors.NotFound) and "/" in query.partition("?")[0]:
-        return State.NONE_FOUND
+    if isinstance(fault, errors.NotFound):
+        return State.NONE_FOUND if "/" in query.partition("?")[0] else State.NOT_OFFERED
     return next((state for kind, state in STATES if isinstance(fault, kind)), State.FAILED)
 
 

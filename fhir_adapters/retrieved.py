@@ -18,6 +18,7 @@ class State(StrEnum):
     NONE_REPORTED = "none reported"  # the client sent null
     NOT_ASKED = "not asked"  # not sent, and no server to ask
     NOT_PERMITTED = "not permitted"
+    NOT_OFFERED = "not offered"  # the server has no such resource type (404 to a search)
     FAILED = "failed"
     TIMED_OUT = "timed out"
     GONE = "gone"
@@ -34,4 +35,6 @@ class Retrieved(Struct, kw_only=True):
     origin: Literal["prefetch", "fhir", ""] = ""
     detail: str = ""
     truncated: str = ""  # why there may be more than this; '' when there is not
-    fault: str = ""  # what went wrong over FHIR, in the fixed words of errors.py; '' where nothing did or nothing was asked
+    fault: str = (
+        ""  # what went wrong over FHIR, in the fixed words of errors.py; '' where nothing did or nothing was asked
+    )

@@ -13,6 +13,7 @@ REASONS = {
     "none reported": (Reason.NONE_FOUND, "the client reports none"),
     "not asked": (Reason.NOT_ASKED, ""),
     "not permitted": (Reason.NOT_PERMITTED, ""),
+    "not offered": (Reason.NOT_OFFERED, ""),
     "failed": (Reason.FAILED, ""),
     "timed out": (Reason.FAILED, "timed out"),
     "gone": (Reason.FAILED, "gone"),

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NOT_ASKED = "not asked"
     NONE_FOUND = "none found"
     NOT_PERMITTED = "not permitted"
+    NOT_OFFERED = "not offered by the server"
     FAILED = "failed"
     STALE = "stale"
     UNREADABLE = "unreadable"

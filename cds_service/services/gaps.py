@@ -22,6 +22,8 @@ CHECKED_AGAINST: Mapping[str, Sequence[str]] = {
     "MedicationRequest": ("AllergyIntolerance", "MedicationRequest", "Observation"),
     "ServiceRequest": ("Observation",),
 }
+# Many servers have no MedicationStatement, many clients send no procedures: said at every call it would not be read.
+NEVER_THERE = frozenset({Reason.NOT_ASKED, Reason.NOT_OFFERED})
 TOPIC = Coding(code="serviceincomplete", system=SYSTEM, display="Could not check everything")
 EXPLAINED = "Nothing was concluded from these parts. Do not read silence about them as an all-clear."
 
@@ -35,7 +37,7 @@ def lines(record: Record, needed: Collection[str], whole: Collection[str]) -> li
     """One line a reason. ``whole``: the keys whose answers are of use only when nothing was cut off."""
     by_reason: dict[Reason, list[str]] = {}
     for absence in record.absences:
-        if absence.reason in LACKING or (absence.reason is Reason.NOT_ASKED and absence.what in needed):
+        if absence.reason in LACKING or (absence.reason in NEVER_THERE and absence.what in needed):
             by_reason.setdefault(absence.reason, []).append(NAMES.get(absence.what, absence.what))
     said = [f"{reason.value}: {', '.join(sorted(set(names)))}" for reason, names in by_reason.items()]
     if count := record.faults.total():

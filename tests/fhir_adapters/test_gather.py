@@ -244,11 +244,11 @@ async def test_a_patient_that_is_not_there_is_none_found_and_a_deleted_one_is_go
     assert (await gather({}, query, client, within(5)))["patient"].state is State.GONE
 
 
-async def test_a_resource_type_the_server_does_not_know_has_failed_and_is_not_none(
+async def test_a_resource_type_the_server_does_not_know_is_not_offered_and_is_not_none(
     client: FhirClient, ehr: Misbehaving
 ) -> None:
     found = await gather({}, {"labs": QUERIES["labs"]}, client, within(5))
-    assert (found["labs"].state, found["labs"].detail) == (State.FAILED, "not found (404): not-found")
+    assert (found["labs"].state, found["labs"].detail) == (State.NOT_OFFERED, "not found (404): not-found")
 
 
 async def test_a_chart_empty_in_every_search_is_asked_for_in_the_other_spelling(

@@ -12,7 +12,7 @@ from tests.record.resources import PATIENT, Answered, answered, built, observati
     ("state", "reason"),
     [
         ("none found", Reason.NONE_FOUND), ("none reported", Reason.NONE_FOUND), ("not asked", Reason.NOT_ASKED),
-        ("not permitted", Reason.NOT_PERMITTED), ("failed", Reason.FAILED), ("timed out", Reason.FAILED),
+        ("not permitted", Reason.NOT_PERMITTED), ("not offered", Reason.NOT_OFFERED), ("failed", Reason.FAILED), ("timed out", Reason.FAILED),
         ("gone", Reason.FAILED), ("unreadable", Reason.UNREADABLE), ("something new", Reason.FAILED),
     ],
 )  # fmt: skip

@@ -8,9 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec import Raw
 from starlette.testclient import TestClient
 
-from tests.record.resources import PATIENT, RXNORM, bundle, concept, observation, resource
+from cds_service.services import gaps
+from tests.record.resources import PATIENT, RXNORM, Answered, built, bundle, concept, observation, resource
 from tests.services import golden_cards
 
 SERVICES = {"order-sign": "order-triage", "order-select": "order-precheck", "encounter-start": "encounter-brief"}
@@ -122,3 +124,19 @@ def test_values_of_another_patient_are_counted_and_not_printed(client: TestClien
     text = client.post("/cds-services/patient-summary", json=body).text
     assert "1 result was not used: another patient (1)" in text
     assert "6.9" not in text
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ("MedicationStatement", []),
+        ("ImagingStudy", []),
+        ("AllergyIntolerance", ["not offered by the server: allergies"]),
+        ("MedicationRequest", ["not offered by the server: medication orders"]),
+    ],
+)
+def test_a_type_the_server_does_not_have_is_a_gap_only_where_a_draft_is_checked_against_it(
+    absent: str, said: list[str]
+) -> None:
+    record = built(Answered("key", absent, "not offered"), draft_orders=Raw(json.dumps(DRAFT).encode()))
+    assert gaps.lines(record, gaps.needed(record), set()) == said
