@@ -14,6 +14,10 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 NEEDS = {"ultrasound": "ultrasound", "photo": "photo"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its multi-frame kinds; …1.1.77 are photographs
+IN_COLOUR = frozenset(
+    {"RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
+)  # also where it looks grey
+COLOURED = "a radiograph in colour: a photograph of a screen or a capture"
 VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LLD": "LATERAL DECUBITUS", "RLD": "LATERAL DECUBITUS"}
 ALLOWABLE = frozenset({"ultrasound", "photo", "secondary-capture", "burned-in"})
 
@@ -33,6 +37,8 @@ def admit(header: Header, allowed: Collection[str]) -> Kind | Refused:
         )
     if (need := NEEDS.get(kind)) and need not in allowed:
         return Refused(reason=f"{need} is not admitted", code="modality")
+    if kind == "radiograph" and header.photometric in IN_COLOUR:
+        return Refused(reason=COLOURED, code="photo-of-screen")
     if kind == "radiograph" and (why := _not_acquired(header)):
         return Refused(reason=why, code="not-acquired")
     if "LOCALIZER" in header.image_type:

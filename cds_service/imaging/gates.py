@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_service.imaging.admission import COLOURED
 from cds_service.imaging.seen import Kind, Refused
 
 FLAT = 2.0  # standard deviation of 8-bit values below which nothing can be seen
@@ -21,7 +22,5 @@ def non_diagnostic(shown: NDArray[np.uint8], kind: Kind) -> Refused | None:
         if counts[:2].sum() / counts.sum() > TWO_TONE:
             return Refused(reason="the image has two tones only: no radiograph", code="blank")
         if sparse.ndim == 3 and float(np.ptp(sparse.astype(np.int16), axis=2).mean()) > FLAT:
-            return Refused(
-                reason="a radiograph in colour: a photograph of a screen or a capture", code="photo-of-screen"
-            )
+            return Refused(reason=COLOURED, code="photo-of-screen")
     return None

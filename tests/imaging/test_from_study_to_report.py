@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from cds_service.app import create_app
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
-from cds_service.commands.demo import _free_port
+from cds_service.commands.embedded import free_port
 from cds_service.models import engines
 from cds_service.serve import server
 from cds_service.settings import Settings, Subscription
@@ -31,7 +31,7 @@ PATIENT = "demo-pneumonia"
 
 @asynccontextmanager
 async def demo(state: Path, **settings: Any) -> AsyncIterator[str]:
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     app = create_app(Settings(mode="demo", imaging=True, public_url=url, state_dir=state, **settings))
     running = server(app, "127.0.0.1", port)
