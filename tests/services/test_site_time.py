@@ -42,7 +42,7 @@ def test_a_local_time_without_zone_is_read_and_printed_as_the_sites(tmp_path: Pa
             "laboratory": {"resourceType": "Bundle", "entry": [{"resource": potassium(local)}]},
         },
     }
-    with TestClient(create_app(Settings(mode="demo", state_dir=tmp_path, timezone=zone))) as client:
+    with TestClient(create_app(Settings(mode="demo", state_dir=tmp_path, timezone=zone, deadline_ms=20_000))) as client:
         first = client.post("/cds-services/patient-summary", json=body).json()["cards"][0]
     assert first["indicator"] == "critical"
     assert "6.8" in first["summary"]

@@ -27,7 +27,7 @@ DENIED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "c
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(create_app(Settings(mode="demo", state_dir=tmp_path)))
+    return TestClient(create_app(Settings(mode="demo", state_dir=tmp_path, deadline_ms=20_000)))
 
 
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
