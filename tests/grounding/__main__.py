@@ -9,7 +9,7 @@ from tests.grounding import charts, held_out
 from tests.grounding.mutations import lies
 from tests.grounding.rates import FALSE_DROPS, THRESHOLDS, Rates, measure
 from tests.grounding.true_statements import all_true
-from tests.grounding.unseen import FIRST, SECOND, THIRD
+from tests.grounding.unseen import FIRST, FOURTH, SECOND, THIRD
 
 
 def both() -> tuple[Rates, Rates]:
@@ -32,7 +32,7 @@ def main() -> None:
     drops = [cell for r in (known, other) for cell in (str(r.true), f"{r.false_drop_rate:.1%}")]
     table.add_row("true, dropped", *drops, f"≤ {FALSE_DROPS:.0%}", style="bold")
     Console(width=110).print(table)
-    for name, unseen in (("first", FIRST), ("second", SECOND), ("third", THIRD)):
+    for name, unseen in (("first", FIRST), ("second", SECOND), ("third", THIRD), ("fourth", FOURTH)):
         found = measure(unseen.charts, unseen.true, unseen.lies)
         caught = f"{1 - len(found.missed) / len(unseen.lies):.1%} of {len(unseen.lies)} lies caught"
         dropped = f"{found.false_drop_rate:.1%} of {found.true} true sentences dropped"

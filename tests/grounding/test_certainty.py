@@ -136,6 +136,15 @@ def test_the_strength_of_a_tablet_is_not_said_to_be_the_dose(said: str, *, true:
     assert (reason(said, fact) is None) is true
 
 
+@pytest.mark.parametrize(
+    "said", ["Methotrexate 2.5 mg weekly.", "Methotrexate 2.5 mg once weekly.", "Methotrexate 20 mg daily."]
+)
+def test_a_weekly_dose_stays_whole_and_weekly(said: str) -> None:
+    fact = medication(1, "Methotrexate 2.5 MG Oral Tablet", "20 mg once weekly", "2019-06-01")
+    assert reason(said, fact) is not None
+    assert reason("Methotrexate 20 mg weekly.", fact) is None
+
+
 def test_a_strength_is_the_dose_where_the_dosage_counts_tablets() -> None:
     fact = medication(1, "Lisinopril 10 MG Oral Tablet", "1 tablet once daily", "2026-11-19")
     assert reason("Lisinopril 10 mg once daily.", fact) is None

@@ -76,6 +76,12 @@ def test_a_saturation_does_not_say_that_oxygen_is_given(text: str) -> None:
     assert kept(ACUTE, "SpO2 91 %.", 16)
 
 
+def test_well_above_a_limit_is_far_above_it() -> None:
+    assert kept(ACUTE, "CRP 212 mg/L, well above the reference limit of 5.", 11)
+    assert not kept(ACUTE, "Potassium 6.1 mmol/L, well above the upper limit of 5.1.", 1)
+    assert not kept(ACUTE, "The patient is well.", 11)
+
+
 def test_a_limit_is_named_with_its_number() -> None:
     assert not kept(ACUTE, "Sodium is at the lower limit.", 5)
     assert kept(ACUTE, "Sodium 138 mmol/L (lower limit 135).", 5)

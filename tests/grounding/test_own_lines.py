@@ -11,9 +11,9 @@ from cds_service.record.facts import Fact
 from cds_service.record.wording import dated, described
 from tests.grounding import charts, held_out
 from tests.grounding.charts import NOW, ZONE
-from tests.grounding.unseen import FIRST, SECOND, THIRD
+from tests.grounding.unseen import FIRST, FOURTH, SECOND, THIRD
 
-ALL = {**charts.CHARTS, **held_out.CHARTS, **FIRST.charts, **SECOND.charts, **THIRD.charts}
+ALL = {**charts.CHARTS, **held_out.CHARTS, **FIRST.charts, **SECOND.charts, **THIRD.charts, **FOURTH.charts}
 
 
 def lines(fact: Fact) -> Iterator[str]:

@@ -54,6 +54,7 @@ CASES = [
     (Reason.STATE, "acute", "Potassium 6.1 mmol/L, normal.", "F1", "Potassium 6.1 mmol/L, high.", "F1"),
     (Reason.PLACE, "acute", "The latest potassium is 4.9 mmol/L.", "F2", "The latest potassium is 6.1 mmol/L.", "F1"),
     (Reason.PLACE, "acute", "Sodium remains normal at 138 mmol/L.", "F5", "CRP remains high at 212 mg/L.", "F11"),
+    (Reason.STALE, "acute", "Potassium 4.9 mmol/L.", "F2", "Potassium 4.9 mmol/L on 2026-11-18.", "F2"),
     (Reason.PERSON, "acute", "72-year-old man with sepsis.", "F20", "72-year-old woman with sepsis.", "F20"),
     (Reason.PERSON, "acute", "71-year-old with sepsis.", "F20", "72-year-old with sepsis.", "F20"),
 ]  # fmt: skip

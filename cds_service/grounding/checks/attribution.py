@@ -16,6 +16,7 @@ from cds_service.record.facts import Allergy, Event
 
 _DETAILED = (Allergy, Event)
 _JOINTS = frozenset({"to", "with", "from", "after", "on", "by", "in"})
+_CLAIMED = (Kind.STATE, Kind.TREND, Kind.PLACE, Kind.LIGHT)  # "ALT is raised from methotrexate"
 _PART_OF = frozenset({"of", "in"})
 _ARTICLES = frozenset({"the", "a", "an"})
 
@@ -34,12 +35,15 @@ def attribution(read: Sequence[Token], found: Sequence[Mention], cited: Sequence
 def caused(read: Sequence[Token], found: Sequence[Mention]) -> Fault | None:
     """ "Bleeding from varices": another fact after such a word is said to be the cause."""
     for one, other in pairwise(found):
-        between = [read[i].word for i in range(one.last + 1, other.first) if read[i].word not in _ARTICLES]
-        if len(between) != 1 or one.mask & other.mask:
+        between = [token for token in read[one.last + 1 : other.first] if token.word not in _ARTICLES]
+        if not between or one.mask & other.mask:
             continue
-        if between[0] in CAUSES:
-            return Reason.INFERENCE, between[0]
-        if between[0] in _PART_OF:  # "nodule of left lower lobe", of a nodule elsewhere and another thing there
+        joint, claimed = between[-1].word, between[:-1]
+        if joint in CAUSES and all(token.kind in _CLAIMED for token in claimed):
+            return Reason.INFERENCE, joint
+        if (
+            joint in _PART_OF and not claimed
+        ):  # "nodule of left lower lobe", of a nodule elsewhere and another thing there
             return Reason.PAIRING, read[other.first].word
     return None
 

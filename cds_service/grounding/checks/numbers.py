@@ -20,7 +20,8 @@ from cds_service.grounding.evidence.figures import (
     is_range,
     matching,
 )
-from cds_service.grounding.language.lexicon import DOSING, KIND_WORDS, LIMIT_WORDS, SIGNS, Kind
+from cds_service.grounding.evidence.source import source
+from cds_service.grounding.language.lexicon import DOSING, KIND_WORDS, LIMIT_WORDS, SIGNS, Kind, stem
 from cds_service.grounding.language.measures import same
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
@@ -84,7 +85,7 @@ def _number(
     figure = Figure(text, unit, SIGNS.get(before, ""), before == Kind.ABOUT)
     if _limit_context(read, position, masks):
         return _limit(read, position, figure, cited)
-    found = _without_strengths(read, position, masks, figure, matching(figure, cited), cited)
+    found = _without_strengths(read, position, figure, matching(figure, cited), cited)
     if found and position and read[position - 1].word in ("every", "each"):
         return 0  # "every 12 hours" is no value but how often (frequency.py)
     leads = unit and position + 2 < len(masks) and read[position + 2].word not in DOSING
@@ -95,7 +96,7 @@ def _number(
 
 
 def _without_strengths(
-    read: Sequence[Token], position: int, masks: Sequence[int], figure: Figure, found: int, cited: Sequence[Evidence]
+    read: Sequence[Token], position: int, figure: Figure, found: int, cited: Sequence[Evidence]
 ) -> int:
     """The strength of a tablet is no dose where the dosage names another: "5 mg once daily" of four tablets of 5 mg.
 
@@ -103,10 +104,12 @@ def _without_strengths(
     """
     if not found or not figure.unit or not any(isinstance(cited[place].fact, Medication) for place in bits(found)):
         return found
-    form = masks[position + 2] if position + 2 < len(masks) and read[position + 2].word not in DOSING else 0
-    for place in bits(found & ~form):
+    form = stem(read[position + 2].word) if position + 2 < len(read) else ""
+    for place in bits(found):
         fact = cited[place].fact
-        if isinstance(fact, Medication) and fact.dose and not dosed(figure, fact.dose):
+        if not isinstance(fact, Medication) or not fact.dose or dosed(figure, fact.dose):
+            continue
+        if form not in source(fact.label).affirmed - source(fact.dose).affirmed:
             found &= ~(1 << place)
     return found
 

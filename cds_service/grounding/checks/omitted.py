@@ -6,6 +6,7 @@ Also here: other readings of small words that no word check sees ("on oxygen", "
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from cds_service.grounding.checks.anchors import Anchor, bits, clause
 from cds_service.grounding.checks.vocabulary import Fault
@@ -18,6 +19,7 @@ from cds_service.record.facts import Allergy, Medication, Reading
 
 _PLACING = frozenset({Kind.PLACE, Kind.TREND, Kind.RECENCY, Kind.SPAN})
 _LIMITING = (Kind.OVER, Kind.UNDER, Kind.WITHIN)
+_FAR = Decimal("1.5")
 _OXYGEN = frozenset({"oxygen_flow", "inhaled_oxygen", "oxygen_therapy"})
 _LIST = frozenset({"and", "or", ",", "/", "(", ")", ":", "&", "to", "of", "with", "a", "an", "the"})
 
@@ -32,10 +34,21 @@ def omitted(
     for position, token in enumerate(said.read):
         if token.word == "on" and _oxygen_only_measured(said.read, position, cited):
             return Reason.NAME, said.read[position + 1].word
+        if token.word == "well" and token.kind == Kind.LIGHT and not any(_far_beyond(e) for e in cited):
+            return Reason.STATE, token.word
         if token.word.endswith(" limit") and not _says_of_what(said.read, position):
             return Reason.STATE, token.word
     drug = _called_an_allergy(said.read, names, cited)
     return (Reason.PAIRING, drug) if drug else None
+
+
+def _far_beyond(evidence: Evidence) -> bool:
+    """ "Well above": by half of the limit or more."""
+    low, high = evidence.limits
+    amount = evidence.amount
+    if amount is None:
+        return False
+    return (high is not None and amount >= high * _FAR) or (low is not None and amount * _FAR <= low)
 
 
 def _old_value(said: Sentence, figures: Sequence[Anchor], cited: Sequence[Evidence], desk: Desk) -> int | None:

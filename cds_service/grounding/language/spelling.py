@@ -24,7 +24,8 @@ _PER = re.compile(r" per (?=(?:minute|min|hour|hr|h|day|week|litre|liter|kg|kilo
 _DEGREES = re.compile(r" ?\b(?:degrees?|deg)\.? ?(celsius|fahrenheit|c|f)\b")
 _A_DAY = re.compile(r"\b(once|twice|times|thrice) (?:a|per|each|every|/) ?(day|week|month|night)\b")
 _OFTEN = {"day": "daily", "week": "weekly", "month": "monthly", "night": "nightly"}
-_EVERY_HOURS = re.compile(r"\bq ?(\d{1,2}) ?(h|hr|hrs|hours|d|days?)\b")
+_EVERY_HOURS = re.compile(r"\bq ?(\d{1,2}) ?(h|hr|hrs|hours|d|days?|w|wk|wks|weeks?)\b")
+_UNIT_OF = {"h": "hours", "d": "days", "w": "weeks"}
 _HOURLY = re.compile(r"\b(\d{1,2})[ -]hourly\b")
 _WHOLE: Mapping[str, str] = CLAIMS["shorthand"]
 _PLAIN = frozenset(
@@ -68,7 +69,7 @@ def _dosed(text: str) -> str:
     if not _PLAIN.isdisjoint(text.translate(_BREAKS).split()) or any(odd in text for odd in _ODD):
         text = _SHORT.sub(lambda m: _WHOLE[m[1]], text)
     if "q" in text:
-        text = _EVERY_HOURS.sub(lambda m: f"every {m[1]} {'days' if m[2][0] == 'd' else 'hours'}", text)
+        text = _EVERY_HOURS.sub(lambda m: f"every {m[1]} {_UNIT_OF[m[2][0]]}", text)
     if "once" in text or "twice" in text or "times" in text or "thrice" in text:
         text = _A_DAY.sub(lambda m: f"{m[1]} {_OFTEN[m[2]]}", text)
     return text

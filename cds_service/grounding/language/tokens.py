@@ -89,6 +89,10 @@ class Sentence:
         for position in self.numbers:
             _beside_number(read, position)
         for position in range(1, len(read)):
+            if read[position - 1][2] == "both" and read[position][0] in _CLAIMING:  # "A and B, both high": no side
+                read[position - 1] = Token(Kind.LIGHT, None, "both")
+            if read[position - 1][2] == "well" and read[position][0] in (Kind.OVER, Kind.UNDER):
+                read[position - 1] = Token(Kind.LIGHT, None, "well")  # how far beyond, omitted.py looks
             if read[position - 1][2] == "(" and "/" in read[position][2] and _is_unit(read[position][2]):
                 unit = read[position][2]  # "from 198 to 112 (10^9/L)"
                 read[position] = Token(Kind.UNIT, UNITS.get(unit, unit), unit)
@@ -125,6 +129,7 @@ def _one_span(read: list[Token]) -> list[Token]:
     return read
 
 
+_CLAIMING = (Kind.STATE, Kind.TREND, Kind.OVER, Kind.UNDER, Kind.WITHIN)
 _IN_MONTH = frozenset({"in", "since", "from", "until", "during", "of"})
 
 

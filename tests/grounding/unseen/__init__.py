@@ -12,7 +12,7 @@ from msgspec import Struct
 from tests.grounding.charts import Chart
 from tests.grounding.mutations import Lie
 from tests.grounding.true_statements import TrueStatement
-from tests.grounding.unseen import cirrhosis, copd, lithium, neutropenia, preeclampsia, stroke
+from tests.grounding.unseen import arthritis, cirrhosis, copd, lithium, neutropenia, preeclampsia, stroke
 
 
 class Unseen(Struct, frozen=True):
@@ -50,4 +50,9 @@ THIRD = _gathered(
     (stroke,),
     "first look, after both: 4 of 75 lies passed (94.7 % caught), 6 of 51 true sentences were dropped (11.8 %, five for an "
     "abbreviation); then a finding's size, side and bound were tied to its clause and a count to words",
+)
+FOURTH = _gathered(
+    (arthritis,),
+    "first look, after all of these: 2 of 69 lies passed (97.1 % caught), 11 of 43 true sentences were dropped (25.6 %, nine for an "
+    'abbreviation or a shorthand nobody had listed); then a strength before "weekly" and "raised from" a drug were mended',
 )
