@@ -14,7 +14,7 @@ import pytest
 
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
-from cds_service.commands.demo import embedded
+from cds_service.commands.embedded import embedded
 from cds_service.services.assessed import DRAFTED
 from cds_service.web.simulator.patients import load_patients
 from tests.commands.test_demo_with_a_model import quotes_a_fact
@@ -38,7 +38,7 @@ JOBS = {"dbos"}  # only where there is a model, whose answers jobs wait for
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from cds_service.commands.demo import embedded
+from cds_service.commands.embedded import embedded
 from tests import test_web_process
 
 async def main():

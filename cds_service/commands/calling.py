@@ -163,7 +163,7 @@ async def service_at_hand() -> AsyncIterator[str]:
         async with Caller(DEFAULT_URL) as caller:
             await caller.services()
     except CdsError:
-        from cds_service.commands.demo import embedded
+        from cds_service.commands.embedded import embedded
 
         _say(f"no service answers on {DEFAULT_URL}: one is started for this call")
         with TemporaryDirectory(prefix="medgemma-cds-") as state:

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import uvicorn
-from fastapi import FastAPI
 from rich.console import Console
 
-from cds_service.app import create_app
 from cds_service.commands import demo_model
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
+from cds_service.commands.embedded import demo_settings, free_port, running_service
 from cds_service.commands.terminal import occasion, print_cards, print_outcome
 from cds_service.errors import Unavailable
-from cds_service.serve import require_free, server, told_why
 from cds_service.settings import Settings
-from cds_service.settings_loading import load as load_settings
 from cds_service.web.simulator.patients import load_patients
 
-HOST = "127.0.0.1"
 SHOWN = (
     ("patient-view", "demo-sepsis", "patient-summary"),
     ("order-sign", "demo-aki-contrast", "order-triage"),
     ("patient-view", "demo-pneumonia", "imaging-read"),
 )
-START_S = 20.0
 
 
 async def run(*, once: bool, port: int, model: str = "") -> int:
@@ -43,12 +32,12 @@ async def run(*, once: bool, port: int, model: str = "") -> int:
     overrides = demo_model.chosen(model).settings() if model else {}
     if once:
         with TemporaryDirectory(prefix="medgemma-cds-") as state:
-            port = _free_port()
-            settings = _settings(port, state_dir=Path(state), **overrides)
-            async with _running(settings, port):
+            port = free_port()
+            settings = demo_settings(port, state_dir=Path(state), **overrides)
+            async with running_service(settings, port):
                 return 0 if await _show(settings, console, model) else 1
-    settings = _settings(port, **overrides)
-    async with _running(settings, port) as serving:
+    settings = demo_settings(port, **overrides)
+    async with running_service(settings, port) as serving:
         cards = await _show(settings, console, model)
         _say_where(settings.public_url, console)
         await serving
@@ -90,47 +79,6 @@ async def _cards(caller: Caller, ask: Ask) -> dict[str, Any]:
     return body
 
 
-@asynccontextmanager
-async def embedded(state_dir: Path) -> AsyncIterator[str]:
-    """A demo service on a free port for as long as the context lasts; its URL."""
-    port = _free_port()
-    settings = _settings(port, state_dir=state_dir)
-    async with _running(settings, port):
-        yield settings.public_url
-
-
-def _settings(port: int, **overrides: Any) -> Settings:
-    return load_settings(mode="demo", public_url=f"http://{HOST}:{port}", imaging=True, **overrides)
-
-
-@asynccontextmanager
-async def _running(settings: Settings, port: int) -> AsyncIterator[asyncio.Task[None]]:
-    app = create_app(settings)
-    require_free(HOST, port, "choose another with --port, or make demo PORT=…")
-    running = server(app, HOST, port)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the cards are what is to be read
-    serving = asyncio.create_task(_serve(app, running))
-    try:
-        await _started(running, serving)
-        yield serving
-    finally:
-        running.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-
-
-async def _serve(app: FastAPI, running: uvicorn.Server) -> None:
-    with told_why(app):
-        await running.serve()
-
-
-async def _started(running: uvicorn.Server, serving: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(START_S):
-        while not running.started:
-            if serving.done():
-                serving.result()  # raises what kept it from starting
-            await asyncio.sleep(0.01)
-
-
 async def _fire(base: str, console: Console) -> bool:
     """Each call over HTTP, as an EHR would."""
     patients = {patient.id: patient for patient in load_patients(datetime.now(UTC))}
@@ -168,9 +116,3 @@ def _say_where(base: str, console: Console) -> None:
         console.print(
             f"  {what:<16}{where}", highlight=False, soft_wrap=True
         )  # copied whole, however narrow the window
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest_asyncio
 
-from cds_service.commands.demo import embedded
+from cds_service.commands.embedded import embedded
 
 from . import bodies
 from .checking import check_response

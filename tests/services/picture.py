@@ -16,7 +16,7 @@ from rich.console import Console
 
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller
-from cds_service.commands.demo import embedded
+from cds_service.commands.embedded import embedded
 from cds_service.commands.terminal import occasion, print_cards
 from cds_service.web.simulator.patients import load_patients
 

@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.commands.call import Ask
 from cds_service.commands.calling import Caller, from_bundle
-from cds_service.commands.demo import embedded
+from cds_service.commands.embedded import embedded
 from cds_service.commands.terminal import STYLE
 
 pytestmark = pytest.mark.sample_data

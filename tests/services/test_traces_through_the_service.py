@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from cds_service import otlp
 from cds_service.app import create_app
-from cds_service.commands import demo
+from cds_service.commands.embedded import embedded
 from cds_service.settings import Settings
 from cds_service.tracing import ATTRIBUTES
 from cds_service.web.simulator.patients import load_patients
@@ -173,7 +173,7 @@ async def test_no_span_holds_a_word_of_a_demo_patient(
     memory: InMemorySpanExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_OTLP_ENDPOINT", COLLECTOR)
-    async with demo.embedded(tmp_path) as base:
+    async with embedded(tmp_path) as base:
         await call_everything(base)
     spans = memory.get_finished_spans()
     assert len({span.name for span in spans}) >= 7
