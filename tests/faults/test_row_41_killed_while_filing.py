@@ -62,9 +62,10 @@ def devices(store: Store, report: str) -> set[str]:
     for row in store.compartment("Provenance").rows.values():
         body = msgspec.json.decode(row.body)
         if report in str(body["target"]):
-            own_id = body["agent"][0]["who"]["reference"].partition("/")[2]
-            machine = msgspec.json.decode(store.compartment("Device").rows[own_id].body)
-            found.add(machine["identifier"][0]["value"])
+            machines = [r for agent in body["agent"] if (r := agent["who"]["reference"]).startswith("Device/")]
+            for own_id in (each.partition("/")[2] for each in machines):
+                machine = msgspec.json.decode(store.compartment("Device").rows[own_id].body)
+                found.add(machine["identifier"][0]["value"])
     return found
 
 
