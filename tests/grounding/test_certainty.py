@@ -145,6 +145,12 @@ def test_a_weekly_dose_stays_whole_and_weekly(said: str) -> None:
     assert reason("Methotrexate 20 mg weekly.", fact) is None
 
 
+def test_a_concentration_is_part_of_the_name() -> None:
+    fact = medication(1, "Ibuprofen 100 mg/5 mL suspension", "200 mg (10 mg/kg) up to three times daily", "2026-11-19")
+    assert reason("Ibuprofen 100 mg/5 mL suspension, 200 mg (10 mg/kg) up to three times daily.", fact) is None
+    assert reason("Ibuprofen 100 mg up to three times daily.", fact) is not None
+
+
 def test_a_strength_is_the_dose_where_the_dosage_counts_tablets() -> None:
     fact = medication(1, "Lisinopril 10 MG Oral Tablet", "1 tablet once daily", "2026-11-19")
     assert reason("Lisinopril 10 mg once daily.", fact) is None

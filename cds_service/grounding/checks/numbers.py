@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -21,7 +22,7 @@ from cds_service.grounding.evidence.figures import (
     matching,
 )
 from cds_service.grounding.evidence.source import source
-from cds_service.grounding.language.lexicon import DOSING, KIND_WORDS, LIMIT_WORDS, SIGNS, Kind, stem
+from cds_service.grounding.language.lexicon import DOSING, KIND_WORDS, LIMIT_WORDS, SIGNS, UNITS, Kind, stem
 from cds_service.grounding.language.measures import same
 from cds_service.grounding.language.tokens import Numeral, Sentence, Token
 from cds_service.grounding.statement import Reason
@@ -104,7 +105,8 @@ def _without_strengths(
     """
     if not found or not figure.unit or not any(isinstance(cited[place].fact, Medication) for place in bits(found)):
         return found
-    form = stem(read[position + 2].word) if position + 2 < len(read) else ""
+    after = itertools.takewhile(lambda t: t.kind not in (Kind.SOFT, Kind.HARD), read[position + 1 : position + 6])
+    form = next((stem(t.word) for t in after if t.kind == Kind.CONTENT and t.word not in UNITS), "")
     for place in bits(found):
         fact = cited[place].fact
         if not isinstance(fact, Medication) or not fact.dose or dosed(figure, fact.dose):
