@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cds_service import serve
 from cds_service.cli import app
 
 NOBODY = "postgresql+psycopg://cds@127.0.0.1:1/cds"  # nothing listens on port 1
@@ -41,9 +42,18 @@ def test_a_port_in_use_is_said(command: str) -> None:
     assert "--port" in said
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_that_is_not_of_this_machine_is_said(host: str) -> None:
-    assert f"cannot listen on {host}, port 8000: " in refused("serve", "--host", host)
+def test_an_address_that_is_not_of_this_machine_is_said() -> None:
+    assert "cannot listen on 192.0.2.1, port 8000: " in refused("serve", "--host", "192.0.2.1")
+
+
+def test_a_name_that_nobody_has_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")  # no name server is asked by a test
+
+    monkeypatch.setattr(serve.socket, "getaddrinfo", unknown)
+    assert "cannot listen on nowhere.example, port 8000: Name or service not known" in refused(
+        "serve", "--host", "nowhere.example"
+    )
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
