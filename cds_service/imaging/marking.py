@@ -23,7 +23,10 @@ def marked(picture: Image.Image, transform: Transform, boxes: Sequence[Box]) -> 
         y0, x0, y1, x1 = (
             edge * transform.shown / GRID for edge in transform.to_square(box.top, box.left, box.bottom, box.right)
         )
+        x1, y1 = max(x1, x0 + 2 * WIDTH), max(y1, y0 + 2 * WIDTH)  # a box thinner than its lines is still seen
         pen.rectangle((x0, y0, x1, y1), outline=SHADE, width=WIDTH + 2)
         pen.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline=INK, width=WIDTH)
-        pen.text((x0 + 8, y0 + 6), box.structure, fill=INK, stroke_width=2, stroke_fill=SHADE, font_size=LETTERS)
+        room = made.width - pen.textlength(box.structure, font_size=LETTERS) - WIDTH, made.height - 1.3 * LETTERS
+        place = min(x0 + 8, room[0]), min(y0 + 6, room[1])
+        pen.text(place, box.structure, fill=INK, stroke_width=2, stroke_fill=SHADE, font_size=LETTERS)
     return made
