@@ -26,6 +26,7 @@ def work_of(
     tracing: Tracing = OFF,
     issuers: Mapping[str, str] | None = None,
     archives: Archives | None = None,
+    off: Callable[[], bool] = lambda: False,
 ) -> tuple[Reader, ReadWork]:
     """The reader and the work of the job kind ``image``."""
     reader = Reader(prompts, catalogue.load())
@@ -39,4 +40,5 @@ def work_of(
         tracing=tracing,
         issuers=issuers,
         archives=archives,
+        off=off,
     )

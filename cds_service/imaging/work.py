@@ -26,6 +26,7 @@ from cds_service.imaging.reading import Reader
 from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import AUDITED, PriorStudy, Viewer
 from cds_service.models.engine import Engine
+from cds_service.models.faults import NotReady
 from cds_service.tracing import OFF, Tracing
 from fhir_adapters.dicom.errors import DicomError
 
@@ -75,7 +76,10 @@ class ReadWork:
         tracing: Tracing = OFF,
         issuers: Mapping[str, str] | None = None,
         archives: Archives | None = None,
+        off: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``off``: whether all AI is switched off; a read that was at work meanwhile leaves no draft."""
+        self._off = off
         self._viewer, self._reader, self._engine, self._drafts = viewer, reader, engine, drafts
         self._security, self._count, self._tracing = security, count, tracing
         self._issuers, self._archives = issuers or {}, archives
@@ -89,6 +93,8 @@ class ReadWork:
                 modality=read.modality, images=len(read.instances), findings=len(read.findings),
                 dropped=sum(read.dropped.values()), refused=bool(read.refused),
             )  # fmt: skip
+        if self._off():
+            raise NotReady("all AI was switched off meanwhile")
         for reason, n in read.dropped.items():
             self._count(f"statements_dropped:{reason}", n)
         if not read.refused:

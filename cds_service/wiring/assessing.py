@@ -42,6 +42,10 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
     tasks = load_tasks(prompts)
     works: dict[str, Work] = {}
     viewer, texts, reader = parts.viewer, None, None
+
+    def off() -> bool:
+        return parts.switches.ai is Switch.OFF
+
     if text is not None:
         texts = Texts(text, tasks, store, Keys(parts.cipher), parts.switches, lambda: parts.charts.pack, count)
         works[KIND] = texts.make
@@ -50,7 +54,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
             viewer, prompts, image, parts.drafts, count=count, issuers=settings.patient_id_issuers,
             archives=archives(settings, parts.outbound),
             security=lambda code: parts.audit.write("images refused", outcome="refused", notes=[code]),
-            tracing=parts.tracing,
+            tracing=parts.tracing, off=off,
         )  # fmt: skip
     jobs = Jobs(
         gateway,
@@ -63,7 +67,7 @@ def assessments(parts: Parts, text: Stands | None) -> Assessments | None:
             "assessment", state=state, notes=[task, reason], **_made_by(task, tasks, text, image, prompts)
         ),
         tracing=parts.tracing,
-        off=lambda: parts.switches.ai is Switch.OFF,
+        off=off,
         hurries=lambda: text is not None and _may_be_waited_for(text, settings.deadline_ms / 1000),
     )
     if texts is not None:

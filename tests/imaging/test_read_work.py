@@ -17,7 +17,7 @@ from cds_service.imaging.seen import Refused, Seen
 from cds_service.imaging.viewer import Viewer
 from cds_service.imaging.work import ReadWork, Wanted
 from cds_service.models.engine import Generation, Request
-from cds_service.models.faults import ServerFault
+from cds_service.models.faults import NotReady, ServerFault
 from cds_service.models.prompting import templates
 from fhir_adapters.dicom.description import Identity
 from tests.imaging.image_engines import ScriptedEngine, by_finding, finding
@@ -55,10 +55,12 @@ class Kept(Drafts):
         return None  # type: ignore[return-value]
 
 
-def work(study: Seen | Refused, of: Identity, engine: ScriptedEngine) -> tuple[ReadWork, Kept, list[str]]:
+def work(
+    study: Seen | Refused, of: Identity, engine: ScriptedEngine, *, off: bool = False
+) -> tuple[ReadWork, Kept, list[str]]:
     kept, told = Kept(), []  # type: ignore[var-annotated]
     reader = Reader(templates.load(), catalogue.load())
-    return ReadWork(Archive(study, of), reader, engine, kept, security=told.append), kept, told
+    return ReadWork(Archive(study, of), reader, engine, kept, security=told.append, off=lambda: off), kept, told
 
 
 HIS = Identity(birth_date="19680203", sex="M")
@@ -71,6 +73,13 @@ async def test_a_study_that_is_read_leaves_one_draft_and_the_read_itself() -> No
     assert kept.reads == [read]
     assert read.refused == ""
     assert told == []
+
+
+async def test_a_read_that_was_at_work_when_all_ai_was_switched_off_leaves_no_draft() -> None:
+    job, kept, _ = work(chest(), HIS, ScriptedEngine(by_finding({"consolidation": RIGHT}), lambda _: 0.97), off=True)
+    with pytest.raises(NotReady, match="switched off"):
+        await job("k", msgspec.json.encode(WANTED))
+    assert kept.reads == []
 
 
 async def test_row_58_images_of_another_patient_are_refused_and_audited_and_never_reach_the_model() -> None:
