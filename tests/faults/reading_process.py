@@ -64,7 +64,9 @@ async def main(base: str, folder: Path) -> None:
     jobs = Jobs(gateway, store, {KIND: work}, url=f"sqlite:///{folder / 'jobs.sqlite3'}", limits=limits)
     jobs.start()
     now = asyncio.get_running_loop().time
-    wanted = await order(FhirClient(outbound, base), STUDY, tenant="t", now=datetime.now(UTC), deadline=now() + 20)
+    wanted = await order(
+        FhirClient(outbound, base), STUDY, tenant="t", now=datetime.now(UTC), deadline=now() + 20, zone=UTC
+    )
     assert wanted is not None
     reads, said = ImageReads(cipher, store, jobs, drafts, reader, engine), set[str]()
     while True:
