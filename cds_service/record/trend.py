@@ -12,7 +12,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cds_service.record.facts import Reading
-from cds_service.record.units import table
+from cds_service.record.units import Concept, table
 
 NOTABLE = Decimal("0.10")  # share of the first value below which two results count as the same
 
@@ -49,17 +49,16 @@ def trend(series: Sequence[Reading], within: timedelta | None = None) -> Trend:
         return NONE
     if first.time == last.time or first.value is None or last.value is None:
         return Trend(first, last, "")
-    concept = table().concepts.get(last.concept)
-    return Trend(first, last, direction(first.value, last.value, concept.notable if concept is not None else None))
+    return Trend(first, last, direction(first.value, last.value, table().concepts.get(last.concept)))
 
 
-def direction(first: Decimal, last: Decimal, notable: Decimal | None = None) -> str:
-    """'rising', 'falling' or 'stable' for two values of one unit.
-
-    At least ``notable`` must lie between them (units.toml), or a tenth of the first where the table names nothing.
-    """
+def direction(first: Decimal, last: Decimal, concept: Concept | None) -> str:
+    """'rising', 'falling' or 'stable' for two values of one unit: by what units.toml calls notable."""
     change = last - first
-    least = abs(first) * NOTABLE if notable is None else notable
+    if concept is None or concept.notable is None:
+        least = abs(first) * (NOTABLE if concept is None else concept.notable_share)
+    else:
+        least = concept.notable
     if change == 0 or abs(change) < least:
         return "stable"
     return "rising" if change > 0 else "falling"

@@ -72,7 +72,8 @@ class Concept(Struct, frozen=True, kw_only=True):
     bare_bound: bool = False
     words_as: str = ""  # the concept that words stand for where a number was asked for: “room air” in place of a flow
     group: str = ""
-    notable: Decimal | None = None  # the smallest change that counts; without it a tenth of the first value
+    notable: Decimal | None = None  # the smallest change that counts; without it a share of the first value
+    notable_share: Decimal = Decimal("0.1")
     words: tuple[str, ...] = ()
     si: Si | None = None
     conversions: Mapping[str, Conversion] = field(default_factory=dict)  # folded spelling → conversion
@@ -150,6 +151,7 @@ def _concept(key: str, row: Mapping[str, Any], spellings: Mapping[str, list[str]
         words_as=row.get("words_as", ""),
         group=row.get("group", ""),
         notable=Decimal(row["notable"]) if "notable" in row else None,
+        notable_share=Decimal(row.get("notable_share", "0.1")),
         words=tuple(row.get("words", ())),
         si=Si(conversions[fold(row["si"]["unit"])], row["si"]["places"]) if "si" in row else None,
         conversions=conversions,
