@@ -14,20 +14,20 @@ from msgspec import Raw, Struct
 from cds_service.errors import WrongPatient
 from cds_service.record import display, text
 from cds_service.record.absences import absences, strangers
-from cds_service.record.allergies import allergies
-from cds_service.record.directives import TARGET, directives, oxygen_targets
-from cds_service.record.documents import documents, reports, within
-from cds_service.record.drafts import orders
-from cds_service.record.events import encounters, imaging, immunizations, procedures
+from cds_service.record.entries.allergies import allergies
+from cds_service.record.entries.directives import TARGET, directives, oxygen_targets
+from cds_service.record.entries.documents import documents, reports, within
+from cds_service.record.entries.drafts import orders
+from cds_service.record.entries.events import encounters, imaging, immunizations, procedures
+from cds_service.record.entries.medications import medications
+from cds_service.record.entries.patient import Whose, person
+from cds_service.record.entries.problems import problems
+from cds_service.record.entries.requests import requests
+from cds_service.record.entries.scope import Scope
 from cds_service.record.facts import Reading, Record
 from cds_service.record.gathered import Answer, Gathered, gathered
-from cds_service.record.medications import medications
-from cds_service.record.patient import Whose, person
-from cds_service.record.problems import problems
-from cds_service.record.readings import Found, Reader
-from cds_service.record.requests import requests
-from cds_service.record.scope import Scope
-from cds_service.record.series import RANK, newest_first, replaced, settle
+from cds_service.record.observations.readings import Found, Reader
+from cds_service.record.observations.series import RANK, newest_first, replaced, settle
 from cds_service.record.units import table
 from fhir_adapters.read.medication import MedicationView
 from fhir_adapters.read.observation import ObservationView

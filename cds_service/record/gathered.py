@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from cds_service.record import text
-from cds_service.record.references import Index
+from cds_service.record.entries.references import Index
 from fhir_adapters.read.resources import Resources
 from fhir_adapters.read.view import View
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cds_service.grounding.language.suspicion import suspicious
-from cds_service.record import unmatched, wording
+from cds_service.record import wording
 from cds_service.record.facts import LACKING, Reading, Reason, Record, Refusal
+from cds_service.record.observations import unmatched
 
 NAMED = 3  # results named for each reason
 NAMES = {

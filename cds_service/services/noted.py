@@ -1,7 +1,7 @@
 """Results beside which the source wrote a note (Observation.note): said wherever they are used, by template.
 
 The words of a note are free text that nobody checked: they reach no card and no prompt. Only what makes a sample doubtful
-is kept of them, from a fixed vocabulary (record/samples.py).
+is kept of them, from a fixed vocabulary (record/observations/samples.py).
 """
 
 from __future__ import annotations

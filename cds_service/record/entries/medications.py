@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from cds_service.record import text
 from cds_service.record.coding import NOTHING, Coded, coded
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Code, Medication
-from cds_service.record.scope import Scope, joined
-from cds_service.record.values import wrote
+from cds_service.record.observations.values import wrote
 from fhir_adapters.read.datatypes import Dosage
 from fhir_adapters.read.medication import (
     MedicationAdministrationView,

@@ -10,8 +10,8 @@ from msgspec import Raw
 
 from cds_service.errors import WrongPatient
 from cds_service.record.build import build
+from cds_service.record.entries.medications import NEITHER
 from cds_service.record.facts import Order
-from cds_service.record.medications import NEITHER
 from tests.record.resources import NOW, RXNORM, SUBJECT, answered, concept, resource
 
 SCAN = b'{"resourceType":"ServiceRequest","id":"s1","status":"draft","intent":"order","priority":"routine","code":{"text":"CT chest"},"subject":{"reference":"Patient/p1"},"quantityQuantity":{"value":1.50},"x":null}'

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from cds_service.record import text
 from cds_service.record.coding import Coded, coded, of_coding, texts
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Code, Event
-from cds_service.record.scope import Scope, joined
 from fhir_adapters.read.datatypes import CodeableConcept, Identifier
 from fhir_adapters.read.encounter import EncounterView
 from fhir_adapters.read.events import ImagingStudyView, ImmunizationView, ProcedureView

@@ -15,11 +15,12 @@ from functools import lru_cache
 from msgspec import Raw, Struct, field
 from msgspec.structs import force_setattr as write
 
-from cds_service.record import text, times, values
+from cds_service.record import text, times
 from cds_service.record.coding import NOTHING, Coded, coded
+from cds_service.record.entries.patient import Whose
 from cds_service.record.facts import Reading, Refusal
-from cds_service.record.patient import Whose
-from cds_service.record.samples import interpret, limits, spoilt, spoilt_text
+from cds_service.record.observations import values
+from cds_service.record.observations.samples import interpret, limits, spoilt, spoilt_text
 from cds_service.record.units import Conversion, conversion_for, plain, table
 from fhir_adapters.read.datatypes import Quantity
 from fhir_adapters.read.observation import NONE, ComponentView, ObservationView, code_of, interpretations

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from cds_service.record import text
 from cds_service.record.coding import coded, first_code
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Event, Fact, Problem, Reading
-from cds_service.record.scope import Scope, joined
-from cds_service.record.values import wrote
+from cds_service.record.observations.values import wrote
 from cds_service.record.words import says_code_status, says_target, words
 from fhir_adapters.read.directives import ConsentView, FlagView, GoalView, TargetView
 

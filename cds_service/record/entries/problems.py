@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cds_service.record import text
 from cds_service.record.coding import SNOMED, Coded, coded, first_code
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Problem
-from cds_service.record.scope import Scope, joined
 from cds_service.record.words import words
 from fhir_adapters.read.condition import ConditionView
 from fhir_adapters.read.datatypes import CodeableConcept

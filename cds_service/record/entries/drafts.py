@@ -13,10 +13,10 @@ from msgspec import Raw
 from cds_service.errors import WrongPatient
 from cds_service.record import text
 from cds_service.record.coding import Coded, coded
+from cds_service.record.entries.medications import dose, drug
+from cds_service.record.entries.requests import body_sites, categories, name_of, reasons, word
+from cds_service.record.entries.scope import Scope, joined, remark
 from cds_service.record.facts import Order
-from cds_service.record.medications import dose, drug
-from cds_service.record.requests import body_sites, categories, name_of, reasons, word
-from cds_service.record.scope import Scope, joined, remark
 from cds_service.record.words import modalities
 from fhir_adapters.read.medication import MedicationRequestView, MedicationView
 from fhir_adapters.read.orders import OrderView, read_orders

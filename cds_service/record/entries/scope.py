@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 
 from cds_service.record import text, times
+from cds_service.record.entries.patient import Whose
 from cds_service.record.facts import Refusal
 from cds_service.record.gathered import Gathered
-from cds_service.record.patient import Whose
 from fhir_adapters.read.datatypes import Period, Reference
 from fhir_adapters.read.view import View
 

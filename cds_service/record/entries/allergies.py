@@ -6,9 +6,9 @@ import msgspec
 
 from cds_service.record import text
 from cds_service.record.coding import NOTHING, Coded, coded
+from cds_service.record.entries.problems import status_of
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Allergy
-from cds_service.record.problems import status_of
-from cds_service.record.scope import Scope, joined
 from cds_service.record.words import no_known, reaction
 from fhir_adapters.read.allergy import AllergyIntoleranceView, ReactionView
 

@@ -10,9 +10,9 @@ import pytest
 
 from cds_service.errors import WrongPatient
 from cds_service.record.build import from_bundle
+from cds_service.record.entries.patient import Whose
 from cds_service.record.facts import Refusal
-from cds_service.record.patient import Whose
-from cds_service.record.readings import Reader
+from cds_service.record.observations.readings import Reader
 from fhir_adapters.read.observation import ObservationView
 from fhir_adapters.read.resources import read
 from tests.record.resources import (

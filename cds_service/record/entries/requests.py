@@ -8,8 +8,8 @@ import msgspec
 
 from cds_service.record import text, times
 from cds_service.record.coding import Coded, coded, texts
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Code, Event
-from cds_service.record.scope import Scope, joined
 from cds_service.record.words import modalities
 from fhir_adapters.read.datatypes import CodeableConcept
 from fhir_adapters.read.requests import (

@@ -11,8 +11,8 @@ import msgspec
 
 from cds_service.record import text
 from cds_service.record.coding import coded, first_code, texts
+from cds_service.record.entries.scope import Scope, joined
 from cds_service.record.facts import Event
-from cds_service.record.scope import Scope, joined
 from fhir_adapters.read.datatypes import Attachment
 from fhir_adapters.read.documents import DiagnosticReportView, DocumentReferenceView
 

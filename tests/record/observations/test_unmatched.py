@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.record.unmatched import inexact, uncoded
+from cds_service.record.observations.unmatched import inexact, uncoded
 from tests.record.resources import LOINC, chart, concept, observation
 
 

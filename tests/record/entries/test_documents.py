@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.record import documents
+from cds_service.record.entries import documents
 from tests.record.resources import chart, resource
 
 
