@@ -18,7 +18,7 @@ from cds_service.drafts.sweep import Sweep
 from cds_service.errors import ConfigurationError
 from cds_service.health import attach_health
 from cds_service.hooks import cors
-from cds_service.hooks.client_auth import ClientAuth
+from cds_service.hooks.clients.auth import ClientAuth
 from cds_service.hooks.ports import House
 from cds_service.hooks.router import attach_router
 from cds_service.models.prompting import templates

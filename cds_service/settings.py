@@ -41,7 +41,7 @@ class Client(BaseModel):
     fhir_origins: list[str] = Field(default_factory=list)
     """FHIR origins this issuer may name as fhirServer."""
     profile: str = "spec"
-    """What it can take: spec, epic, cerner, sandbox (hooks/profiles.toml)."""
+    """What it can take: spec, epic, cerner, sandbox (hooks/clients/profiles.toml)."""
     jwks_url: str = ""
     """The only `jku` this issuer may use."""
     jwks_file: Path | None = None

@@ -29,7 +29,7 @@ MAY: Mapping[str, set[str]] = {
     "hooks": {"rules", "services.service", "services.hygiene", *COMMON},
     "services": {
         "record", "rules", "grounding", "models", "assessments", "imaging", "drafts",
-        "hooks.protocol", "hooks.profiles", "hooks.markdown", "hooks.notices",  # the words of the wire
+        "hooks.protocol", "hooks.clients.profiles", "hooks.markdown", "hooks.notices",  # the words of the wire
         *COMMON,
     },
     "web": {"assessments", "imaging", "drafts", "hooks.ports", "models.faults", *COMMON},  # models.faults: reasons in words

@@ -21,7 +21,7 @@ from cds_service.db.gateway import Gateway
 from cds_service.db.spool import LIMIT_BYTES
 from cds_service.encryption import load_cipher
 from cds_service.errors import CdsError
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.imaging import checking
 from cds_service.metrics import Metrics
 from cds_service.models import engines

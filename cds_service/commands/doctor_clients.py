@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 from cds_service.commands.doctor_servers import PATIENCE_S, Check, mend
-from cds_service.hooks.client_auth import ClientAuth
+from cds_service.hooks.clients.auth import ClientAuth
 from cds_service.settings import Settings
 from cds_service.wiring.outside import policy
 from fhir_adapters.addresses import origin_of

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.errors import CdsError
-from cds_service.hooks.client_keys import import_keys
+from cds_service.hooks.clients.keys import import_keys
 from cds_service.settings import Settings
 from cds_service.wiring.outside import policy
 from cds_service.wiring.own_access import backend_services

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from cds_service.hooks.client_auth import Trusted
+from cds_service.hooks.clients.auth import Trusted
 from cds_service.hooks.protocol import FeedbackEntry
 from cds_service.rules.catalogue import Switch
 from cds_service.services.service import Answer, Call, IssuedCard, Service

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from cds_service.hooks.clients.profiles import Profile, origin
 from cds_service.hooks.markdown import clean, escape, fit
-from cds_service.hooks.profiles import Profile, origin
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Response, Source, Suggestion, encode
 from cds_service.randomness import uuid4
 from cds_service.services.service import Answer, IssuedCard

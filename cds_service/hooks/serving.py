@@ -15,10 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from cds_service.errors import BadRequest, CdsError, Unavailable, UnknownService, WrongPatient
-from cds_service.hooks import body, discovery, feedback, notices, outcomes, profiles, protocol, request, response
+from cds_service.hooks import body, discovery, feedback, notices, outcomes, protocol, request, response
 from cds_service.hooks.admission import Gate, Shares
-from cds_service.hooks.client_auth import OWN_MEMORY, Trusted
-from cds_service.hooks.fhir_server import FhirServers
+from cds_service.hooks.clients import profiles
+from cds_service.hooks.clients.auth import OWN_MEMORY, Trusted
+from cds_service.hooks.clients.fhir_server import FhirServers
 from cds_service.hooks.flights import Flights
 from cds_service.hooks.guard import Guard
 from cds_service.hooks.ports import House

@@ -13,8 +13,8 @@ from msgspec import Raw
 
 from cds_service.drafts import offered
 from cds_service.drafts.draft import Draft, Edit
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.hooks.markdown import escape, fit
-from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Source
 from cds_service.imaging.patient_check import Expected
 from cds_service.imaging.read import ImageFinding, Read

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.hooks.markdown import escape, fit
-from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Action, Card, Coding, Indicator, Source, Suggestion
 from cds_service.randomness import uuid4
 from cds_service.record import wording

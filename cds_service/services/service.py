@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from cds_service.hooks.profiles import Profile
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.hooks.protocol import Card, FHIRAuthorization, HookRequest
 
 

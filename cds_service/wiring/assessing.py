@@ -21,7 +21,7 @@ from cds_service.rules.catalogue import Switch
 from cds_service.wiring.own_access import archives
 from cds_service.wiring.parts import Parts
 
-MOST_PATIENT_S = 3.0  # the longest deadline among hooks/profiles.toml
+MOST_PATIENT_S = 3.0  # the longest deadline among hooks/clients/profiles.toml
 
 
 class Assessments(NamedTuple):

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from cds_service.errors import MissingData, WrongPatient
 from cds_service.hooks import cors
 from cds_service.hooks.admission import Shares
-from cds_service.hooks.client_auth import ClientAuth
+from cds_service.hooks.clients.auth import ClientAuth
 from cds_service.hooks.ports import Clients, House
 from cds_service.hooks.protocol import Card, Coding, FeedbackEntry, Source
 from cds_service.hooks.router import attach_router

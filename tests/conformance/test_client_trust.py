@@ -12,7 +12,7 @@ from joserfc.jwk import RSAKey
 from starlette.testclient import TestClient
 
 from cds_service.errors import ConfigurationError
-from cds_service.hooks.client_auth import ClientAuth
+from cds_service.hooks.clients.auth import ClientAuth
 from cds_service.settings import Client, Settings
 
 from . import bodies, tokens
@@ -105,7 +105,7 @@ def test_J5_asymmetric_algorithms_of_the_list_are_taken(client: TestClient, key:
 
 
 def test_J5_a_short_rsa_key_is_nobodys_key() -> None:
-    from cds_service.hooks.client_keys import import_keys
+    from cds_service.hooks.clients.keys import import_keys
 
     with pytest.warns(match="2048"):
         short = RSAKey.generate_key(1024, {"kid": "short"})

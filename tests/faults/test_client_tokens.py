@@ -21,8 +21,8 @@ from starlette.testclient import TestClient
 
 from cds_service.app import create_app
 from cds_service.errors import Unavailable
-from cds_service.hooks.client_auth import ClientAuth, Trusted
-from cds_service.hooks.client_keys import FAILURE_PAUSE_S, FRESH_S, MAX_STALE_S, UNKNOWN_KID_PAUSE_S
+from cds_service.hooks.clients.auth import ClientAuth, Trusted
+from cds_service.hooks.clients.keys import FAILURE_PAUSE_S, FRESH_S, MAX_STALE_S, UNKNOWN_KID_PAUSE_S
 
 SUMMARY = "/cds-services/patient-summary"
 NOW = time.time()

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from cds_service.db import models
 from cds_service.db.gateway import Gateway
 from cds_service.encryption import Cipher
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.hooks.ledger import Ledger
-from cds_service.hooks.profiles import Profile
 from cds_service.hooks.protocol import Context, FeedbackEntry, HookRequest
 from cds_service.rules.catalogue import Finding, Rule, Scope, Severity, Source
 from cds_service.services.hygiene import Hygiene, critical, quietable

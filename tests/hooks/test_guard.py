@@ -7,7 +7,7 @@ import pytest
 from conformance.minimal import Echo, card
 
 from cds_service.errors import MissingData
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.hooks.guard import Guard
 from cds_service.hooks.protocol import Context, HookRequest
 from cds_service.services.service import Answer, Call

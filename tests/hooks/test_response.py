@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec import Raw
 
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.hooks.protocol import Action, Card, Coding, Link, Source, Suggestion
 from cds_service.hooks.response import write
 from cds_service.services.service import Answer, IssuedCard

@@ -10,7 +10,7 @@ from checking import drug_order, pack, taking, with_order
 from feeding_records import reading
 from msgspec.structs import replace
 
-from cds_service.hooks.profiles import Profile
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.record.facts import Record
 from cds_service.rules.catalogue import Finding, Severity, Switch
 from cds_service.rules.evaluate import evaluate_orders, one_per_mechanism

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cds_service.hooks.profiles import Profile
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.record.facts import Order, Record
 from cds_service.rules.catalogue import Switch, Urgency
 from cds_service.rules.evaluate import evaluate_record

@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from cds_service.drafts.draft import Accept, Draft, Edit, Reject
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.hooks.protocol import Card, Context, HookRequest
 from cds_service.imaging.read import ImageFinding, Instance, Read
 from cds_service.imaging.wording import impression

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from cds_service.hooks.profiles import Profile
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.rules.catalogue import Finding
 from cds_service.rules.evaluate import evaluate_record
 from cds_service.rules.pack import load_pack

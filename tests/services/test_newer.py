@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cds_service.hooks.profiles import Profile
+from cds_service.hooks.clients.profiles import Profile
 from cds_service.models.prompting import templates
 from cds_service.models.summarise import Summariser
 from cds_service.record import salience

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cds_service.assessments.tasks import load_tasks
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.imaging.work import IMAGE_PROMPTS
 from cds_service.models.prompting import templates
 from cds_service.wiring.assessing import MOST_PATIENT_S, _made_by

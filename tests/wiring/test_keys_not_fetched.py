@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from cds_service.errors import Unavailable
-from cds_service.hooks.client_keys import FetchedKeys
+from cds_service.hooks.clients.keys import FetchedKeys
 from cds_service.wiring.outside import json_fetcher
 from fhir_adapters.outbound import Outbound
 from tests.fhir_adapters.fixtures import ehr, outbound, running_server, within

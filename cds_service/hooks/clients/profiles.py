@@ -68,7 +68,7 @@ def origin(url: str) -> str:
 
 def read() -> dict[str, Profile]:
     """The rows of profiles.toml by name."""
-    text = files("cds_service.hooks").joinpath("profiles.toml").read_bytes()
+    text = files(__package__).joinpath("profiles.toml").read_bytes()
     rows = msgspec.toml.decode(text, type=dict[str, dict[str, object]])
     return {name: msgspec.convert({"name": name, **row}, Profile) for name, row in rows.items()}
 

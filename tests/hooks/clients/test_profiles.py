@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.errors import ConfigurationError
-from cds_service.hooks import profiles
+from cds_service.hooks.clients import profiles
 from cds_service.settings import Client
 
 ROWS = profiles.read()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.errors import BadRequest, UnsafeAddress
-from cds_service.hooks.fhir_server import FhirServers
+from cds_service.hooks.clients.fhir_server import FhirServers
 from cds_service.settings import Client, Mode, Settings
 
 EHR = Client(issuer="https://ehr.example", fhir_origins=["https://fhir.ehr.example"])

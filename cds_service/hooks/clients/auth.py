@@ -18,8 +18,8 @@ from joserfc.errors import JoseError
 from msgspec import Struct
 
 from cds_service.errors import CdsError, ConfigurationError, NotAuthenticated
-from cds_service.hooks.client_keys import FetchedKeys, FetchJson, FileKeys, Keys
-from cds_service.hooks.token_ids import StoredTokenIds, TokenIds, Use
+from cds_service.hooks.clients.keys import FetchedKeys, FetchJson, FileKeys, Keys
+from cds_service.hooks.clients.token_ids import StoredTokenIds, TokenIds, Use
 from cds_service.settings import Client, Settings
 
 # ES384 and RS384 are the specification's recommendation; the others occur too. Never none, never HMAC.

@@ -6,7 +6,7 @@ import pytest
 from conformance.tokens import Clock
 
 from cds_service.errors import Unavailable
-from cds_service.hooks.token_ids import FEWEST, SHARED_S, TokenIds, Use
+from cds_service.hooks.clients.token_ids import FEWEST, SHARED_S, TokenIds, Use
 
 
 class Shared:
