@@ -44,7 +44,7 @@ def absences(retrieved: Mapping[str, Answer], expected: Collection[str], seen: C
         else:
             reason, why = REASONS.get(state, (Reason.FAILED, state))
             detail = ", ".join(filter(None, (answer.key, why, getattr(answer, "detail", ""))))
-            found.append(Absence(kind, reason, text.clean(detail, 200)))
+            found.append(Absence(kind, reason, text.clean(detail, 200), answer.key))
     told = {a.what for a in found}
     found += [Absence(k, *r) for k, r in nothing.items() if k not in present and k not in told]
     known = {*present, *told, *nothing, *seen}
@@ -63,9 +63,8 @@ def _unreadable(answer: Answer) -> Absence | None:
     faults += sorted(f"{kind} in its place" for kind in kinds)
     if not faults:
         return None
-    return Absence(
-        answer.resource_type or answer.key, Reason.UNREADABLE, text.clean(f"{answer.key}: {', '.join(faults)}", 200)
-    )
+    said = text.clean(f"{answer.key}: {', '.join(faults)}", 200)
+    return Absence(answer.resource_type or answer.key, Reason.UNREADABLE, said, answer.key)
 
 
 def strangers(excluded: Mapping[str, int]) -> list[Absence]:
@@ -87,4 +86,4 @@ def _reported(answer: Answer) -> list[Absence]:
     if not codes:
         return []
     said = text.clean(f"{answer.key}: server reports {', '.join(sorted(codes))}", 200)
-    return [Absence(answer.resource_type, Reason.FAILED, said)]
+    return [Absence(answer.resource_type, Reason.FAILED, said, answer.key)]

@@ -42,11 +42,12 @@ LACKING = frozenset({Reason.NOT_PERMITTED, Reason.FAILED, Reason.UNREADABLE, Rea
 
 
 class Absence(Struct, frozen=True):
-    """Something the record cannot say, and why. ``what`` is a resource type or a concept key."""
+    """Something the record cannot say, and why. ``what`` is a resource type, ``part`` the prefetch key it was wanted for."""
 
     what: str
     reason: Reason
     detail: str = ""
+    part: str = ""
 
 
 class Refusal(StrEnum):

@@ -14,7 +14,7 @@ from cds_service.hooks.protocol import Card, Coding, Source
 from cds_service.randomness import uuid4
 from cds_service.record.facts import LACKING, Reason, Record
 from cds_service.services import layout
-from cds_service.services.not_seen import NAMES
+from cds_service.services.not_seen import name_of
 from cds_service.services.service import IssuedCard
 
 # What drafts of a type are checked against. Parts that only widen a check (earlier studies, placed orders) are not here.
@@ -38,7 +38,7 @@ def lines(record: Record, needed: Collection[str], whole: Collection[str]) -> li
     by_reason: dict[Reason, list[str]] = {}
     for absence in record.absences:
         if absence.reason in LACKING or (absence.reason in NEVER_THERE and absence.what in needed):
-            by_reason.setdefault(absence.reason, []).append(NAMES.get(absence.what, absence.what))
+            by_reason.setdefault(absence.reason, []).append(name_of(absence))
     said = [f"{reason.value}: {', '.join(sorted(set(names)))}" for reason, names in by_reason.items()]
     if count := record.faults.total():
         said.append(f"{count} resource{'' if count == 1 else 's'} could not be read")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cds_service.grounding.language.suspicion import suspicious
 from cds_service.record import wording
-from cds_service.record.facts import LACKING, Reading, Reason, Record, Refusal
+from cds_service.record.facts import LACKING, Absence, Reading, Reason, Record, Refusal
 from cds_service.record.observations import unmatched
 
 NAMED = 3  # results named for each reason
@@ -25,7 +25,17 @@ NAMES = {
     "ImagingStudy": "imaging studies",
     "ServiceRequest": "placed orders",
 }
+PARTS = {  # of one type there are several: by prefetch key
+    "vital-signs": "vital signs",
+    "laboratory": "laboratory results",
+    "status-observations": "code status and pregnancy observations",
+}
 WEIGHTY = ("Observation", "AllergyIntolerance", "MedicationRequest", "Condition")
+
+
+def name_of(absence: Absence) -> str:
+    """What is absent, in words: 'vital signs' where other observations were seen."""
+    return PARTS.get(absence.part) or NAMES.get(absence.what, absence.what)
 
 
 def lacking(record: Record) -> list[str]:
@@ -40,7 +50,7 @@ def not_seen(record: Record) -> list[str]:
     by_reason: dict[Reason, list[str]] = {}
     for absence in record.absences:
         if absence.reason is not Reason.NONE_FOUND:
-            by_reason.setdefault(absence.reason, []).append(NAMES.get(absence.what, absence.what))
+            by_reason.setdefault(absence.reason, []).append(name_of(absence))
     lines += [f"{reason.value}: {', '.join(sorted(set(names)))}" for reason, names in by_reason.items()]
     if record.refused:
         count = len(record.refused)

@@ -47,13 +47,13 @@ def test_one_failed_part_is_said_though_another_part_came() -> None:
         Answered("laboratory", "Observation", "not permitted", detail="scope"),
         Answered("status", "Observation", "none found"),
     )
-    assert record.absences == [Absence("Observation", Reason.NOT_PERMITTED, "laboratory, scope")]
+    assert record.absences == [Absence("Observation", Reason.NOT_PERMITTED, "laboratory, scope", "laboratory")]
     assert not record.looked_for("Observation")
 
 
 def test_what_came_and_could_not_be_read_at_all_is_unreadable() -> None:
     record = built(answered("conditions", "Condition", {"resourceType": 7}))
-    assert record.absences == [Absence("Condition", Reason.UNREADABLE, "conditions: no resourceType")]
+    assert record.absences == [Absence("Condition", Reason.UNREADABLE, "conditions: no resourceType", "conditions")]
     assert record.faults == {"no resourceType": 1}
 
 
@@ -63,7 +63,7 @@ def test_an_error_a_server_reports_beside_its_entries_makes_the_list_doubtful() 
         "issue": [{"severity": "error", "code": "timeout", "diagnostics": "x"}],
     }
     record = built(answered("labs", "Observation", observation(), outcome))
-    assert record.absences == [Absence("Observation", Reason.FAILED, "labs: server reports timeout")]
+    assert record.absences == [Absence("Observation", Reason.FAILED, "labs: server reports timeout", "labs")]
     warning = outcome | {"issue": [{"severity": "warning", "code": "incomplete"}]}
     assert built(answered("labs", "Observation", observation(), warning)).absences == []
 
@@ -87,7 +87,7 @@ def test_types_without_a_reader_are_no_fault() -> None:
 def test_other_resources_in_the_place_of_those_asked_for_are_no_answer() -> None:
     for kind in ("List", "Medication"):
         record = built(answered("allergies", "AllergyIntolerance", resource(kind, code={"text": "aspirin"})))
-        said = Absence("AllergyIntolerance", Reason.UNREADABLE, f"allergies: {kind} in its place")
+        said = Absence("AllergyIntolerance", Reason.UNREADABLE, f"allergies: {kind} in its place", "allergies")
         assert record.absences == [said]
         assert not record.looked_for("AllergyIntolerance")
 

@@ -88,6 +88,19 @@ def test_allergies_that_were_not_seen_are_named(client: TestClient, hook: str, a
     assert "Do not read silence about them as an all-clear" in card["detail"]
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("vital-signs", "not asked: vital signs"),
+        ("laboratory", "not asked: laboratory results"),
+        ("status-observations", "not asked: code status and pregnancy observations"),
+    ],
+)
+def test_of_the_observations_those_that_were_not_seen_are_named(client: TestClient, key: str, said: str) -> None:
+    (card,) = asked(client, "order-sign", {name: value for name, value in SEEN.items() if name != key})
+    assert card["summary"].endswith(f"could not check everything: {said}")
+
+
 def test_a_gap_is_named_beside_findings_too(client: TestClient) -> None:
     level = observation(value="6.9", effectiveDateTime=f"{golden_cards.NOW:%Y-%m-%dT%H:%M:%SZ}")
     spironolactone = DRAFT | {"medicationCodeableConcept": concept("9997", RXNORM, "spironolactone")}
