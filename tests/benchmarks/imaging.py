@@ -19,6 +19,7 @@ from cds_service.imaging import rendering
 from cds_service.imaging.requests import Render, Source
 from cds_service.imaging.seen import Seen
 from cds_service.imaging.viewer import Viewer
+from cds_service.serve import spare_the_collector
 from fhir_adapters.dicom import header, pixels
 from fhir_adapters.dicom.limits import Limits
 from tests.conftest import SAMPLE_DATA
@@ -63,6 +64,7 @@ async def ct(folder: Path, slices: int = 300) -> tuple[float, float, int]:
         )  # fmt: skip
     viewer = Viewer(None)
     await viewer.start()
+    spare_the_collector()  # as ``serve`` does
     loop, worst = asyncio.get_running_loop(), 0.0
     began = time.monotonic()
     task = asyncio.create_task(viewer.file(folder))
