@@ -44,6 +44,8 @@ async def page(chromium: str) -> AsyncIterator[Page]:
 
 
 @pytest.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[str]:
+async def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The demo, with time enough: what a page shows is asked here, not how soon a busy machine answers."""
+    monkeypatch.setenv("CDS_DEADLINE_MS", "60000")
     async with embedded(tmp_path) as base:
         yield base
