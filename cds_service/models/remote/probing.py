@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from fhir_adapters import json_guard
 from fhir_adapters.addresses import origin_of
 from fhir_adapters.server import Reply
 
+P = TypeVar("P", bound=msgspec.Struct)
 DIGITS = 12  # of a digest of weights, as Ollama's own list prints it
 LISTED = 5  # model ids a message names
 # one grey pixel: what it shows does not matter, only that it costs tokens
@@ -104,7 +105,7 @@ class _Model(msgspec.Struct):
 
 
 class _Models(msgspec.Struct):
-    data: list[_Model]
+    data: list[_Model] = []
 
 
 class _Generation(msgspec.Struct):
@@ -129,13 +130,7 @@ async def _lists_model(server: Server) -> int:
     """The context the list states for the model, 0 for none. A server that keeps no list, or another one, is not refused."""
     if server.profile.models != "exact":
         return 0
-    reply = await server.send("GET", server.envelope.url().removesuffix("/chat/completions") + "/models")
-    if reply.status != 200:
-        return 0
-    try:
-        listed = json_guard.decode(reply.body, _Models).data
-    except json_guard.JsonRefused:
-        return 0
+    listed = (await _told(server, server.envelope.url().removesuffix("/chat/completions") + "/models", _Models)).data
     wanted = server.identity.model
     known = [model for model in listed if model.id in _names(wanted)]
     if listed and not known:
@@ -148,13 +143,8 @@ async def _context(server: Server) -> int:
     """The context of one slot, where the server has a page that says so; else 0: unknown."""
     if not server.profile.props:
         return 0
-    reply = await server.send("GET", f"{origin_of(server.envelope.url())}{server.profile.props}")
-    if reply.status != 200:
-        return 0
-    try:
-        return max(json_guard.decode(reply.body, _Props).default_generation_settings.n_ctx, 0)
-    except json_guard.JsonRefused:
-        return 0
+    props = await _told(server, f"{origin_of(server.envelope.url())}{server.profile.props}", _Props)
+    return max(props.default_generation_settings.n_ctx, 0)
 
 
 async def _loaded(server: Server) -> int:
@@ -162,18 +152,23 @@ async def _loaded(server: Server) -> int:
     to without a word; 0: unknown. Notes the digest of its weights too."""
     if not server.profile.running:
         return 0
-    reply = await server.send("GET", f"{origin_of(server.envelope.url())}{server.profile.running}")
-    if reply.status != 200:
-        return 0
-    try:
-        running = json_guard.decode(reply.body, _Running).models
-    except json_guard.JsonRefused:
-        return 0
-    for model in running:
+    running = await _told(server, f"{origin_of(server.envelope.url())}{server.profile.running}", _Running)
+    for model in running.models:
         if model.name in _names(server.identity.model):
             server.runs(model.digest[:DIGITS])
             return max(model.context_length, 0)
     return 0
+
+
+async def _told(server: Server, url: str, page: type[P]) -> P:
+    """What a page of the server says; an empty one where the server has none, or another one."""
+    reply = await server.send("GET", url)
+    if reply.status != 200:
+        return page()
+    try:
+        return json_guard.decode(reply.body, page)
+    except json_guard.JsonRefused:
+        return page()
 
 
 def _names(model: str) -> tuple[str, str]:

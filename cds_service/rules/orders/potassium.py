@@ -129,17 +129,7 @@ def potassium_order(rule: Rule, given: PotassiumOrder, situation: Situation, ord
     strictly = at_least(level, edge) and (level.value != edge or level.comparator == ">")
     if not (limit or at_least(level, given.from_mmol_l) or (strictly and mine & given.strict.members)):
         return
-    yield conclude(
-        rule,
-        "critical" if limit else "found",
-        {"drug": names(mine), "value": wording.reported(level), "limit": limit},
-        key=names(mine),
-        tier=Tier.RAISED if limit else Tier.ORDINARY,
-        facts=(order, level),
-        order=order,
-        worse=float(level.value or 0),
-        values={"drug": names(mine), "critical": bool(limit)},
-    )
+    yield _ordered(rule, order, mine, level, limit, worse=float(level.value or 0))
 
 
 @order_logic("insulin-potassium", Insulin, found="drug value", critical="drug value limit")
@@ -152,16 +142,21 @@ def insulin_potassium(rule: Rule, given: Insulin, situation: Situation, order: O
     limit = critical_limit(situation, level, "low")
     if not limit and level.value >= given.below_mmol_l:
         return
-    yield conclude(
+    yield _ordered(rule, order, mine, level, limit, worse=float(-level.value))
+
+
+def _ordered(rule: Rule, order: Order, drugs: frozenset[str], level: Reading, limit: str, *, worse: float) -> Finding:
+    """A drug ordered at a potassium it makes worse; ``limit``: the critical one it is at or beyond, '' for none."""
+    return conclude(
         rule,
         "critical" if limit else "found",
-        {"drug": names(mine), "value": wording.reported(level), "limit": limit},
-        key=names(mine),
+        {"drug": names(drugs), "value": wording.reported(level), "limit": limit},
+        key=names(drugs),
         tier=Tier.RAISED if limit else Tier.ORDINARY,
         facts=(order, level),
         order=order,
-        worse=float(-level.value),
-        values={"drug": names(mine), "critical": bool(limit)},
+        worse=worse,
+        values={"drug": names(drugs), "critical": bool(limit)},
     )
 
 
